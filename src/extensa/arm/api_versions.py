@@ -1,0 +1,53 @@
+"""api-versions: which dates a type answers to.
+
+A date at or after the oldest known maps to the newest known shape not after it, so that next month's client works
+today; older or malformed is refused in Azure's words (design §4).
+"""
+
+import re
+from collections.abc import Sequence
+
+from extensa.base.errors import Refused
+
+_DATE = re.compile(r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(-[a-z0-9]+)*$")
+
+
+def require(query_value: str | None) -> str:
+    """Return the api-version of a request, checked for form.
+
+    Raises `Refused`: ``MissingApiVersionParameter`` when there is none, ``InvalidApiVersionParameter`` when malformed.
+    """
+    if not query_value:
+        raise Refused(
+            "MissingApiVersionParameter",
+            "The api-version query parameter (?api-version=) is required for all requests.",
+            target="api-version",
+        )
+    version = query_value.casefold()
+    if not _DATE.match(version):
+        raise Refused(
+            "InvalidApiVersionParameter",
+            f"The api-version '{query_value}' is invalid. An api-version is a date such as '2025-03-01'.",
+            target="api-version",
+        )
+    return version
+
+
+def resolve(version: str, known: Sequence[str], *, resource_type: str) -> str:
+    """Return the newest of ``known`` that is not after ``version``; a known preview must be named exactly.
+
+    Raises `Refused` (``NoRegisteredProviderFound``) when ``version`` is older than everything known.
+    """
+    if version in known:
+        return version
+    date = version[:10]
+    usable = [v for v in known if len(v) == 10 and v <= date]
+    if not usable:
+        namespace, _, kind = resource_type.partition("/")
+        raise Refused(
+            "NoRegisteredProviderFound",
+            f"No registered resource provider found for API version '{version}' for type '{kind}' in namespace "
+            f"'{namespace}'. The supported api-versions are '{', '.join(known)}'.",
+            target="api-version",
+        )
+    return max(usable)

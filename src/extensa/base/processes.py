@@ -1,0 +1,169 @@
+"""The one door to child processes.
+
+Every child gets its own process group, no shell, a bounded life and an end that is waited for: SIGTERM to the group,
+a grace period, then SIGKILL. On Linux a child also dies with the thread that made it (``PR_SET_PDEATHSIG``), so that a
+``kill -9`` of ours leaves no orphan behind. This file starts and ends processes; what they mean is for others to say.
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+from asyncio.subprocess import Process
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a child ended: ``code`` as the kernel gives it (negative for a signal), and what it printed."""
+
+    code: int
+    stdout: bytes
+    stderr: bytes
+    timed_out: bool = False
+
+
+def _die_with_parent() -> None:
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+async def run(
+    argv: Sequence[str],
+    *,
+    stdin: bytes = b"",
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    timeout: float,  # noqa: ASYNC109 - the child is ended with grace, which asyncio.timeout cannot do
+    grace: float = 5.0,
+) -> Finished:
+    """Run ``argv`` to its end and return what happened; past ``timeout`` seconds it is stopped and ``timed_out`` is set.
+
+    Cancelling the caller stops the child too (SIGTERM, ``grace`` seconds, SIGKILL) before the cancellation goes on.
+    Raises `FileNotFoundError` when there is no such program.
+    """
+    child = await asyncio.create_subprocess_exec(  # noqa: TID251 - this is the door
+        *argv,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=dict(env) if env is not None else None,
+        cwd=cwd,
+        start_new_session=True,
+        preexec_fn=_die_with_parent,
+    )
+    talk = asyncio.ensure_future(child.communicate(stdin))
+    try:
+        out, err = await asyncio.wait_for(asyncio.shield(talk), timeout)
+    except TimeoutError:
+        await stop(child, grace=grace)
+        out, err = await talk
+        return Finished(child.returncode or 0, out, err, timed_out=True)
+    except asyncio.CancelledError:
+        await stop(child, grace=grace)
+        with contextlib.suppress(Exception):
+            await talk
+        raise
+    return Finished(child.returncode or 0, out, err)
+
+
+async def spawn(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    log: Path,
+) -> Process:
+    """Start a long-lived child whose output is appended to ``log``; it dies with this process."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as sink:
+        return await asyncio.create_subprocess_exec(  # noqa: TID251 - this is the door
+            *argv,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            env=dict(env) if env is not None else None,
+            cwd=cwd,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+        )
+
+
+async def stop(child: Process, *, grace: float = 5.0) -> None:
+    """End ``child`` and its whole group: SIGTERM, ``grace`` seconds, SIGKILL; return when it is gone."""
+    if child.returncode is None:
+        signal_group(child.pid, signal.SIGTERM)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(child.wait(), grace)
+    if child.returncode is None:
+        signal_group(child.pid, signal.SIGKILL)
+        await child.wait()
+
+
+def signal_group(pid: int, number: signal.Signals) -> None:
+    """Send a signal to the process group that ``pid`` leads; a group that is gone is no error."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)
+
+
+def start_detached(argv: Sequence[str], *, env: Mapping[str, str], log: Path, cwd: Path | None = None) -> int:
+    """Start a daemon that outlives this process, its output appended to ``log``; return its pid (also its group)."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as sink:
+        child = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            env=dict(env),
+            cwd=cwd,
+            start_new_session=True,
+        )
+    return child.pid
+
+
+def run_sync(
+    argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None, timeout: float
+) -> Finished:
+    """Run ``argv`` to its end from synchronous code; past ``timeout`` seconds its group is killed."""
+    with subprocess.Popen(
+        list(argv),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=dict(env) if env is not None else None,
+        cwd=cwd,
+        start_new_session=True,
+    ) as child:
+        try:
+            out, err = child.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            signal_group(child.pid, signal.SIGKILL)
+            out, err = child.communicate()
+            return Finished(child.returncode, out, err, timed_out=True)
+        return Finished(child.returncode, out, err)
+
+
+def alive(pid: int, *, started: int | None = None) -> bool:
+    """Say whether ``pid`` runs now and, when ``started`` is given, is still the same process (see `start_ticks`)."""
+    ticks = start_ticks(pid)
+    return ticks is not None and (started is None or ticks == started)
+
+
+def start_ticks(pid: int) -> int | None:
+    """Return when ``pid`` was started, in clock ticks since boot, or None if it is not running (or is a zombie).
+
+    Together with the pid this names one process for good: pids are used again, the pair is not (proc(5), field 22).
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return None
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] == "Z" else int(fields[19])

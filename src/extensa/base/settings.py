@@ -1,0 +1,68 @@
+"""Settings: what a person may choose, read once from the environment, documented where it is declared.
+
+Every field has its variable and its manual line here, and a test checks that ``docs/settings.md`` lists them all.
+Nothing reads ``os.environ`` for a setting anywhere else.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+
+def _setting(variable: str, manual: str, default: str) -> str:
+    value: str = field(default=default, metadata={"variable": variable, "manual": manual})
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one installation; every value is text here and is parsed by its accessor."""
+
+    home: str = _setting("EXTENSA_HOME", "Data folder: database, keys, logs, clusters.", "")
+    listen: str = _setting("EXTENSA_LISTEN", "Address and port of the ARM front.", "127.0.0.1:9443")
+    public_url: str = _setting(
+        "EXTENSA_PUBLIC_URL", "URL by which clients reach the ARM front; default https://localhost:PORT.", ""
+    )
+    log_level: str = _setting("EXTENSA_LOG_LEVEL", "debug, info, warning or error.", "info")
+    location: str = _setting("EXTENSA_LOCATION", "Region used where a caller names none.", "westeurope")
+    kubernetes_binaries: str = _setting(
+        "EXTENSA_KUBERNETES_BINARIES", "Folder with ready Kubernetes binaries; searched first.", ""
+    )
+    kubernetes_releases: str = _setting(
+        "EXTENSA_KUBERNETES_RELEASES", "Base address of upstream's Kubernetes release files; empty: not tried.", ""
+    )
+    helm_parallel: str = _setting("EXTENSA_HELM_PARALLEL", "Helm acts at once per agent process.", "4")
+    helm_timeout: str = _setting("EXTENSA_HELM_TIMEOUT", "Seconds a release may take to become ready.", "600")
+
+    @property
+    def home_path(self) -> Path:
+        """The data folder: ``EXTENSA_HOME``, by default ``extensa`` under the XDG data folder."""
+        if self.home:
+            return Path(self.home).expanduser().resolve()
+        base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+        return Path(base) / "extensa"
+
+    @property
+    def host_and_port(self) -> tuple[str, int]:
+        """The listening address and port; raises `ValueError` when ``EXTENSA_LISTEN`` is not ``ADDRESS:PORT``."""
+        address, _, port = self.listen.rpartition(":")
+        if not address or not port.isdigit():
+            raise ValueError(f"EXTENSA_LISTEN must be ADDRESS:PORT, not {self.listen!r}")
+        return address.strip("[]"), int(port)
+
+    @property
+    def base_url(self) -> str:
+        """The URL that stands in tokens, metadata and operation links, without a trailing slash."""
+        return (self.public_url or f"https://localhost:{self.host_and_port[1]}").rstrip("/")
+
+
+def load_settings(environ: Mapping[str, str]) -> Settings:
+    """Return the settings that ``environ`` holds; unset or empty variables take the documented default."""
+    chosen = {f.name: environ[f.metadata["variable"]] for f in fields(Settings) if environ.get(f.metadata["variable"])}
+    return Settings(**chosen)
+
+
+def manual() -> list[tuple[str, str, str]]:
+    """Return ``(variable, default, sentence)`` for every setting, in the order of declaration."""
+    return [(f.metadata["variable"], str(f.default), f.metadata["manual"]) for f in fields(Settings)]
