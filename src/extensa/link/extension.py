@@ -1,0 +1,147 @@
+"""The first pair: what an extension should be in a cluster, and what the agent has seen there.
+
+A desired document is whole: the agent needs nothing else to act but the chart, which it fetches by digest. An observed
+document speaks of one generation; reports are idempotent and the newest wins.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from msgspec import Struct
+
+from extensa.link.sealing import Sealed
+
+
+class Presence(StrEnum):
+    """Whether the release should be there."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+
+
+class Chart(Struct, frozen=True, kw_only=True):
+    """The chart archive to install, by content: ``digest`` is ``sha256:…``, ``size`` in bytes."""
+
+    name: str
+    version: str
+    digest: str
+    size: int
+
+
+class DesiredExtension(Struct, frozen=True, kw_only=True):
+    """What one extension should be.
+
+    ``uid`` is the extension resource's identity (a re-created one has another); ``generation`` grows with every change.
+    ``settings`` are the caller's dotted keys; ``protected`` the sealed ones (a JSON map of dotted keys inside, sealed
+    to the agent's key on the link). ``injected`` are values the platform sets, as a ready nested map.
+    ``timeout`` is in seconds.
+    """
+
+    uid: str
+    generation: int
+    resource_id: str
+    cluster_uid: str
+    presence: Presence
+    release: str
+    namespace: str
+    create_namespace: bool
+    extension_type: str
+    extension_version: str
+    chart: Chart | None
+    settings: dict[str, str]
+    protected: Sealed | None
+    injected: dict[str, Any]
+    correlation_id: str
+    operation_id: str
+    namespace_scoped: bool = False
+    timeout: int = 600
+
+
+class Phase(StrEnum):
+    """Where the agent stands with a generation."""
+
+    WORKING = "working"
+    """An act is under way or readiness is awaited; not an outcome."""
+    READY = "ready"
+    """The release is this generation and every object was seen healthy."""
+    FAILED = "failed"
+    """The agent has given up on this generation; ``failure`` says why."""
+    GONE = "gone"
+    """The release was asked to be absent and was seen absent."""
+
+
+class Level(StrEnum):
+    """How serious a status line is, in ARM's words."""
+
+    ERROR = "Error"
+    WARNING = "Warning"
+    INFORMATION = "Information"
+
+
+class Status(Struct, frozen=True, kw_only=True):
+    """One line of ``statuses`` on the resource."""
+
+    code: str
+    message: str
+    level: Level = Level.INFORMATION
+    time: datetime | None = None
+
+
+class ObjectHealth(Struct, frozen=True, kw_only=True):
+    """One object of the release as the agent saw it: ``health`` is Current, InProgress, Failed, NotFound or Unknown
+    (kstatus' words), ``waits_for`` says what is missing, in plain words.
+    """
+
+    kind: str
+    name: str
+    namespace: str
+    health: str
+    waits_for: str = ""
+
+
+class Failure(Struct, frozen=True, kw_only=True):
+    """Why a generation failed: a typed cause, the object at fault, what to do, and Helm's own words, secrets masked.
+
+    ``step`` is install, upgrade, rollback, uninstall, render or ready.
+    """
+
+    code: str
+    message: str
+    step: str
+    target: str = ""
+    next_step: str = ""
+    raw: str = ""
+
+
+class ObservedExtension(Struct, frozen=True, kw_only=True):
+    """What the agent has seen of one extension, for one generation.
+
+    ``revision`` and ``chart_version`` are of the release as Helm records it (0 and "" when there is none). ``objects``
+    is bounded to 200; ``object_count`` is the true number.
+    """
+
+    uid: str
+    generation: int
+    phase: Phase
+    observed_at: datetime
+    statuses: list[Status]
+    revision: int = 0
+    chart_version: str = ""
+    objects: list[ObjectHealth] = []
+    object_count: int = 0
+    failure: Failure | None = None
+    correlation_id: str = ""
+
+
+class ExtensionFeed(Struct, frozen=True, kw_only=True):
+    """One answer to an agent's long poll: desired documents in order, and the cursor to ask with next time."""
+
+    cursor: int
+    desired: list[DesiredExtension]
+
+
+class ExtensionReports(Struct, frozen=True, kw_only=True):
+    """What an agent sends: observed documents, in any order, any number of times."""
+
+    observed: list[ObservedExtension]
