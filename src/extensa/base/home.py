@@ -23,7 +23,7 @@ class Home:
 
     @property
     def keys(self) -> Path:
-        """The server's own keys, 0700: key-encryption key, token signing key, CA key, sealing key. Written by: server."""
+        """The server's own keys, 0700: key-encryption, token signing, CA and sealing keys. Written by: server."""
         return self.path / "keys"
 
     @property

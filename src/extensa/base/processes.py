@@ -40,15 +40,15 @@ async def run(
     stdin: bytes = b"",
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
-    timeout: float,  # noqa: ASYNC109 - the child is ended with grace, which asyncio.timeout cannot do
+    timeout: float,
     grace: float = 5.0,
 ) -> Finished:
-    """Run ``argv`` to its end and return what happened; past ``timeout`` seconds it is stopped and ``timed_out`` is set.
+    """Run ``argv`` to its end and return what happened; past ``timeout`` seconds it is stopped, ``timed_out`` set.
 
     Cancelling the caller stops the child too (SIGTERM, ``grace`` seconds, SIGKILL) before the cancellation goes on.
     Raises `FileNotFoundError` when there is no such program.
     """
-    child = await asyncio.create_subprocess_exec(  # noqa: TID251 - this is the door
+    child = await asyncio.create_subprocess_exec(
         *argv,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -83,7 +83,7 @@ async def spawn(
     """Start a long-lived child whose output is appended to ``log``; it dies with this process."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as sink:
-        return await asyncio.create_subprocess_exec(  # noqa: TID251 - this is the door
+        return await asyncio.create_subprocess_exec(
             *argv,
             stdin=subprocess.DEVNULL,
             stdout=sink,

@@ -32,7 +32,7 @@ class NodePool(Struct, frozen=True, kw_only=True):
 
 
 class DesiredCluster(Struct, frozen=True, kw_only=True):
-    """What one managed cluster should be; ``uid`` is the resource's identity, ``generation`` grows with every change."""
+    """What one managed cluster should be; ``uid`` is its identity, ``generation`` grows with every change."""
 
     uid: str
     generation: int
