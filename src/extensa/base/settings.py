@@ -19,7 +19,9 @@ def _setting(variable: str, manual: str, default: str) -> str:
 class Settings:
     """The settings of one installation; every value is text here and is parsed by its accessor."""
 
-    home: str = _setting("EXTENSA_HOME", "Data folder: database, keys, logs, clusters.", "")
+    home: str = _setting(
+        "EXTENSA_HOME", "Data folder: database, keys, logs, clusters; default: ./.extensa if there, else XDG.", ""
+    )
     listen: str = _setting("EXTENSA_LISTEN", "Address and port of the ARM front.", "127.0.0.1:9443")
     public_url: str = _setting(
         "EXTENSA_PUBLIC_URL", "URL by which clients reach the ARM front; default https://localhost:PORT.", ""
@@ -37,9 +39,13 @@ class Settings:
 
     @property
     def home_path(self) -> Path:
-        """The data folder: ``EXTENSA_HOME``, by default ``extensa`` under the XDG data folder."""
+        """The data folder: ``EXTENSA_HOME``, else ``.extensa`` in the current folder when there is one (``make up``
+        makes it in a clone), else ``extensa`` under the XDG data folder.
+        """
         if self.home:
             return Path(self.home).expanduser().resolve()
+        if (here := Path.cwd() / ".extensa").is_dir():
+            return here
         base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
         return Path(base) / "extensa"
 
