@@ -1,13 +1,15 @@
 """A caller nobody here wrote: drives Extensa with Microsoft's own SDKs, unmodified, and prints what they saw as JSON.
 
 Run by `test_azure_sdk.py` with the interpreter of ``.clients/sdk``; reads its address and credentials from the
-environment that ``extensa env --sdk`` prints. Arguments: resource group, cluster, extension name.
+environment that ``extensa env --sdk`` prints. Arguments: resource group, cluster, extension name, file for
+the result. After the patch it says ``installed`` and waits for a line, so that the release can be looked at.
 """
 
 import json
 import os
 import sys
 import time
+from pathlib import Path
 
 from azure.identity import DefaultAzureCredential
 from azure.mgmt.containerservice import ContainerServiceClient
@@ -59,15 +61,14 @@ def main() -> None:
     groups = ResourceManagementClient(credential, subscription, **common).resource_groups
     seen["groups"] = [g.name for g in groups.list()]
 
-    with open(sys.argv[4], "w", encoding="utf-8") as sink:
-        json.dump(seen, sink, default=str)
+    seen_file = Path(sys.argv[4])
+    seen_file.write_text(json.dumps(seen, default=str), encoding="utf-8")
     print("installed", flush=True)
     sys.stdin.readline()
 
     older.begin_delete(*at, name, force_delete=False).result()
     seen["listed_after_delete"] = [e.name for e in extensions.list(*at)]
-    with open(sys.argv[4], "w", encoding="utf-8") as sink:
-        json.dump(seen, sink, default=str)
+    seen_file.write_text(json.dumps(seen, default=str), encoding="utf-8")
 
 
 if __name__ == "__main__":
