@@ -76,6 +76,10 @@ class Listing:
 class Level(StrEnum):
     """Where a type's resources lie."""
 
+    ROOT = "root"
+    """``/subscriptions[/S]``: outside every namespace; for ``list`` the id is the empty one (`build(None, None)`)"""
+    GROUPS = "groups"
+    """``/subscriptions/S/resourceGroups[/G]``: outside every namespace; for ``list`` the id is the subscription's"""
     TENANT = "tenant"
     """``/providers/NS/type/name``"""
     SUBSCRIPTION = "subscription"
