@@ -63,10 +63,19 @@ class PutResource(Struct, frozen=True):
 
 
 class DeleteResource(Struct, frozen=True):
-    """Remove a document; with an etag it must have that one now. Removing what is absent is no error."""
+    """Remove a document; with an etag it must have that one now. Removing what is absent is no error without one."""
 
     key: str
     expect: str | Expect = Expect.ANYTHING
+
+
+class Require(Struct, frozen=True):
+    """Write nothing, but insist that the document is as expected when the rest is written: with an etag it must have
+    that one (a cluster insists on its group), with `Expect.ABSENT` there must be none.
+    """
+
+    key: str
+    expect: str | Expect
 
 
 class PutOperation(Struct, frozen=True):
@@ -93,7 +102,7 @@ class DeleteFeed(Struct, frozen=True):
     key: str
 
 
-Write = PutResource | DeleteResource | PutOperation | PutFeed | DeleteFeed
+Write = PutResource | DeleteResource | Require | PutOperation | PutFeed | DeleteFeed
 
 
 class StoreError(ExtensaError):
