@@ -26,6 +26,8 @@ class Settings:
     public_url: str = _setting(
         "EXTENSA_PUBLIC_URL", "URL by which clients reach the ARM front; default https://localhost:PORT.", ""
     )
+    arm: str = _setting("EXTENSA_ARM", "ARM front the CLI calls; default: the one of the data folder.", "")
+    output: str = _setting("EXTENSA_OUTPUT", "How the CLI prints answers: json, table, tsv or yaml.", "json")
     log_level: str = _setting("EXTENSA_LOG_LEVEL", "debug, info, warning or error.", "info")
     location: str = _setting("EXTENSA_LOCATION", "Region used where a caller names none.", "westeurope")
     kubernetes_binaries: str = _setting(
@@ -33,6 +35,12 @@ class Settings:
     )
     kubernetes_releases: str = _setting(
         "EXTENSA_KUBERNETES_RELEASES", "Base address of upstream's Kubernetes release files; empty: not tried.", ""
+    )
+    etcd_releases: str = _setting(
+        "EXTENSA_ETCD_RELEASES", "Base address of upstream's etcd release files; empty: not tried.", ""
+    )
+    helm_releases: str = _setting(
+        "EXTENSA_HELM_RELEASES", "Base address of upstream's Helm release files; empty: not tried.", ""
     )
     helm_parallel: str = _setting("EXTENSA_HELM_PARALLEL", "Helm acts at once per agent process.", "4")
     helm_timeout: str = _setting("EXTENSA_HELM_TIMEOUT", "Seconds a release may take to become ready.", "600")
@@ -47,6 +55,12 @@ class Settings:
         if (here := Path.cwd() / ".extensa").is_dir():
             return here
         base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+        return Path(base) / "extensa"
+
+    @property
+    def cache_path(self) -> Path:
+        """What can be made again: ``extensa`` under the XDG cache folder."""
+        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
         return Path(base) / "extensa"
 
     @property

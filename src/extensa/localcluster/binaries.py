@@ -1,0 +1,160 @@
+"""Finding the programs of a local cluster: a folder the user names, our cache, upstream's release files, ``go build``.
+
+The cache has one folder per recipe; one process at a time fills it, under a lock, program by program, so that a second
+one waits and an interrupted one goes on where it stopped.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from extensa.base import processes
+from extensa.base.errors import Unavailable
+from extensa.base.settings import Settings
+from extensa.localcluster.build import build_program, copy_stages
+from extensa.localcluster.download import fetch_program
+from extensa.localcluster.errors import BinariesError, from_os_error
+from extensa.localcluster.model import Binaries
+from extensa.localcluster.progress import Progress, silent, told
+from extensa.localcluster.recipe import PACKAGES, Recipe, read_recipe
+from extensa.localcluster.releases import release_file
+from extensa.localcluster.toolchain import find_go
+
+_STAGES = "stages"
+
+
+def known_versions() -> list[str]:
+    """Return the Kubernetes versions that can be had on this machine, newest last."""
+    return [read_recipe().kubernetes]
+
+
+def ready_binaries(settings: Settings) -> Binaries | None:
+    """Return the programs if all are there already, in the user's folder or in the cache; None when they are not.
+
+    Quick, and fetches nothing. Raises `BinariesError` when the user's folder lacks one.
+    """
+    recipe = read_recipe()
+    cached = settings.cache_path / "kubernetes" / recipe.name
+    if settings.kubernetes_binaries:
+        folder = Path(settings.kubernetes_binaries).expanduser().resolve()
+        found = Binaries(folder, recipe.kubernetes, _first(folder / _STAGES, cached / _STAGES))
+        _check_named(found)
+        return found if found.stages.is_dir() else None
+    found = Binaries(cached, recipe.kubernetes, cached / _STAGES)
+    return None if missing(found) else found
+
+
+async def find_binaries(settings: Settings, *, version: str = "", progress: Progress = silent) -> Binaries:
+    """Return a folder with every program, fetching or building what is missing, told step by step to ``progress``.
+
+    ``version`` is the Kubernetes version wanted (by default the one that is pinned). Raises `BinariesError` when that
+    version is another, or when something can be neither found nor fetched nor built, and `ClusterError` for a full or
+    read-only disk.
+    """
+    recipe = read_recipe()
+    if version and version not in (recipe.kubernetes, recipe.kubernetes.rpartition(".")[0]):
+        raise BinariesError(
+            "KubernetesVersionUnavailable",
+            f"This host has Kubernetes {recipe.kubernetes}, not {version}.",
+            next_step=f"Ask for {recipe.kubernetes}.",
+        )
+    if (ready := ready_binaries(settings)) is not None:
+        return await _verified(ready) if settings.kubernetes_binaries else ready
+    cache = settings.cache_path / "kubernetes"
+    target = cache / recipe.name
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        async with _locked(target / ".lock", progress):
+            await _fill(recipe, settings, cache, target, progress)
+    except OSError as error:
+        raise from_os_error(error, target) from error
+    found = ready_binaries(settings)
+    if found is None:
+        raise BinariesError("BinariesMissing", f"{target} is not complete: {', '.join(_lacking(target))}.")
+    return found
+
+
+def missing(found: Binaries) -> list[str]:
+    """Return the programs that are not there, by name; KWOK's stage files count as one."""
+    lacking = [name for name in PACKAGES if not os.access(found.program(name), os.X_OK)]
+    return lacking if found.stages.is_dir() else [*lacking, _STAGES]
+
+
+def _lacking(folder: Path) -> list[str]:
+    return missing(Binaries(folder, "", folder / _STAGES))
+
+
+def _first(*candidates: Path) -> Path:
+    return next((each for each in candidates if each.is_dir()), candidates[-1])
+
+
+def _check_named(found: Binaries) -> None:
+    lacking = [name for name in missing(found) if name != _STAGES]
+    if lacking:
+        raise BinariesError(
+            "BinariesMissing",
+            f"{found.folder} has no {', '.join(lacking)}.",
+            target=str(found.folder),
+            next_step="Put them there, or leave EXTENSA_KUBERNETES_BINARIES empty and they are fetched or built.",
+        )
+
+
+async def _verified(found: Binaries) -> Binaries:
+    """Return ``found`` with the version its API server says it has. Raises `BinariesError` when it does not run."""
+    program = found.program("kube-apiserver")
+    try:
+        said = await processes.run([str(program), "--version"], timeout=30)
+    except OSError as error:
+        raise BinariesError("BinariesMissing", f"{program} does not run: {error}.") from error
+    version = said.stdout.decode(errors="replace").strip().removeprefix("Kubernetes v")
+    if said.code != 0 or not version:
+        raise BinariesError("BinariesMissing", f"{program} does not say its version.")
+    return Binaries(found.folder, version, found.stages)
+
+
+async def _fill(recipe: Recipe, settings: Settings, cache: Path, target: Path, progress: Progress) -> None:
+    wanted = [_STAGES] if settings.kubernetes_binaries else _lacking(target)
+    left = [name for name in wanted if not await _fetched(name, recipe, settings, target, progress)]
+    if not left:
+        return
+    go = await find_go(recipe, cache, progress)
+    for place, name in enumerate(left, start=1):
+        doing = f"Building {name} ({place} of {len(left)})"
+        async with told(progress, doing, f"{name} is built"):
+            if name == _STAGES:
+                await copy_stages(recipe, go, target / name)
+            else:
+                await build_program(name, recipe, go, target / name)
+
+
+async def _fetched(name: str, recipe: Recipe, settings: Settings, target: Path, progress: Progress) -> bool:
+    release = release_file(name, recipe, settings)
+    if release is None:
+        return False
+    try:
+        async with told(progress, f"Fetching {release.url}", f"{name} is fetched and verified"):
+            await fetch_program(release, target / name)
+    except Unavailable as error:
+        progress(f"{error.message} It is built instead.")
+        return False
+    return True
+
+
+@contextlib.asynccontextmanager
+async def _locked(path: Path, progress: Progress) -> AsyncIterator[None]:
+    """Hold the cache's lock, waiting for another process that holds it; the kernel frees it when the holder dies."""
+    with path.open("wb") as handle:
+        told_once = False
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if not told_once:
+                    progress("Another process is fetching or building the Kubernetes programs: waiting for it")
+                    told_once = True
+                await asyncio.sleep(0.5)
+        yield

@@ -1,0 +1,121 @@
+"""One child kept running: started, waited for, started again with backoff, until it is told to stop.
+
+A child that ends is started again after a pause that doubles with every quick end and is forgotten after a good while
+of running. What its end means is for `diagnose`; whether the cluster is well is for `keeper`.
+"""
+
+import asyncio
+import contextlib
+import os
+from asyncio.subprocess import Process
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from extensa.base import processes
+from extensa.base.log import get_logger
+from extensa.localcluster.commands import Command
+
+_log = get_logger("localcluster")
+
+_FIRST_PAUSE = 0.2
+_LONGEST_PAUSE = 30.0
+_GOOD_WHILE = 30.0
+_LARGEST_LOG = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ChildState:
+    """How a child stands: running or not, how often in a row it ended early, and how it ended last."""
+
+    running: bool
+    quick_ends: int
+    last_exit: int | None
+    pid: int | None
+    reason: str = ""
+
+
+def pause_after(quick_ends: int) -> float:
+    """Return how many seconds to wait before the next start, after so many early ends in a row."""
+    return float(min(_FIRST_PAUSE * 2 ** max(0, quick_ends - 1), _LONGEST_PAUSE))
+
+
+class Child:
+    """A supervised program; ``changed`` is called whenever it starts or ends."""
+
+    def __init__(self, command: Command, *, cwd: Path, log: Path, changed: Callable[[], None]) -> None:
+        self.command = command
+        self._cwd = cwd
+        self._log = log
+        self._changed = changed
+        self._process: Process | None = None
+        self._quick_ends = 0
+        self._last_exit: int | None = None
+        self._reason = ""
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def state(self) -> ChildState:
+        """How the child stands now."""
+        process = self._process
+        running = process is not None and process.returncode is None
+        pid = process.pid if process is not None and running else None
+        return ChildState(running, self._quick_ends, self._last_exit, pid, self._reason)
+
+    def start(self) -> None:
+        """Begin to keep the child running; a second call changes nothing."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._keep(), name=f"keep {self.command.name}")
+
+    async def stop(self, *, grace: float = 5.0) -> None:
+        """End the child and stop keeping it; return when it is gone."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        if self._process is not None:
+            await processes.stop(self._process, grace=grace)
+            self._process = None
+
+    async def _keep(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            code = await self._run_once()
+            self._last_exit = code
+            self._quick_ends = 1 if loop.time() - began > _GOOD_WHILE else self._quick_ends + 1
+            pause = pause_after(self._quick_ends)
+            _log.warning("a component ended", component=self.command.name, code=code, restart_in=round(pause, 1))
+            self._changed()
+            await asyncio.sleep(pause)
+
+    async def _run_once(self) -> int | None:
+        """Start the child and wait for its end; return its exit code, or None when it could not even be started."""
+        try:
+            bound_log(self._log)
+            env = {**os.environ, **self.command.env}
+            # Shielded: a child that was started while we were told to stop must be known, to be stopped too.
+            starting = asyncio.ensure_future(processes.spawn(self.command.argv, env=env, cwd=self._cwd, log=self._log))
+            try:
+                self._process = await asyncio.shield(starting)
+            except asyncio.CancelledError:
+                with contextlib.suppress(OSError):
+                    self._process = await starting
+                raise
+        except OSError as error:
+            self._reason = f"{error.filename or self.command.argv[0]}: {error.strerror or error}"
+            return None
+        self._reason = ""
+        self._changed()
+        return await self._process.wait()
+
+
+def bound_log(path: Path, *, largest: int = _LARGEST_LOG) -> None:
+    """Keep a log from filling the disk: one that has grown past ``largest`` bytes moves to ``NAME.1`` and starts anew.
+
+    The content is copied and the file cut, so that a running child that appends to it goes on undisturbed.
+    """
+    if path.exists() and path.stat().st_size > largest:
+        path.with_name(f"{path.name}.1").write_bytes(path.read_bytes())
+        os.truncate(path, 0)

