@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from e2e.product import Product, free_port
 from e2e.real_cluster import LoopThread, RealCluster, bring_up, open_cluster, spec
 from extensa.base.settings import load_settings
 from extensa.localcluster.binaries import find_binaries
@@ -36,3 +37,14 @@ def real_cluster(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -
             yield RealCluster(kubeconfig, binaries.kubectl, binaries.helm, cluster.url, folder, uid)
         finally:
             loop.call(cluster.stop(), timeout=60)
+
+
+@pytest.fixture(scope="session")
+def product(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """Run the whole product, set up by `extensa up` in a data folder of its own; nothing of it runs at the end."""
+    found = Product(home=tmp_path_factory.mktemp("product") / "home", port=free_port())
+    try:
+        found.up = found.run("up", timeout=900).stdout
+        yield found
+    finally:
+        found.run("down", ok=False)

@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,6 +18,13 @@ ROOT = Path(__file__).resolve().parents[2]
 EXTENSA = Path(sys.executable).parent / "extensa"
 
 
+def free_port() -> int:
+    """Return a loopback port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @dataclass
 class Product:
     """One installation in a data folder of its own. ``port`` is where its ARM front listens."""
@@ -26,6 +34,8 @@ class Product:
     program: Path = EXTENSA
     cwd: Path = ROOT
     settings: dict[str, str] = field(default_factory=dict)
+    up: str = ""
+    """What the first `extensa up` printed."""
 
     @property
     def env(self) -> dict[str, str]:
