@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -77,7 +78,7 @@ def test_a_killed_child_is_replaced_and_the_work_ends(product: Product, program:
 def child(product: Product, program: str) -> int | None:
     """The pid of one running ``program`` of this installation."""
     for pid, line in product.running():
-        if os.path.basename(line.split(" ")[0]) == program:
+        if Path(line.split(" ")[0]).name == program:
             return pid
     return None
 
@@ -89,6 +90,8 @@ def test_nothing_is_orphaned_when_the_host_is_killed(product: Product) -> None:
 
     eventually(lambda: child(product, "kube-apiserver"), within=10, wanted=lambda pid: pid is None)
     product.run("up", timeout=300)
-    eventually(
-        lambda: product.shell("kubectl get nodes -o name").stdout.split(), within=60, wanted=lambda n: len(n) > 0
-    )
+
+    def nodes() -> list[str]:
+        return product.shell("kubectl get nodes -o name").stdout.split()
+
+    assert eventually(nodes, within=60, wanted=bool)
