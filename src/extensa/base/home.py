@@ -49,6 +49,11 @@ class Home:
         """
         return self.path / "credentials" / f"{name}.json"
 
+    @property
+    def token_cache(self) -> Path:
+        """Access tokens that may be used again until they expire, 0600. Written by: CLI."""
+        return self.path / "credentials" / "tokens.json"
+
     def pid_file(self, process: str) -> Path:
         """Who runs as ``server``, ``host`` or ``agent`` now: JSON with pid, ticks (see `processes.start_ticks`).
         Written by: the process itself, when it is ready to serve.
@@ -82,6 +87,16 @@ class Home:
     def kubeconfig(self) -> Path:
         """Kubeconfig for people, 0600, a context per cluster. Written by: CLI."""
         return self.path / "kubeconfig"
+
+    @property
+    def shell_ca_bundle(self) -> Path:
+        """What ``REQUESTS_CA_BUNDLE`` held in a shell, and our CA. Written by: CLI (``extensa env``)."""
+        return self.path / "shell-ca-bundle.crt"
+
+    @property
+    def marker(self) -> Path:
+        """Says that this folder is Extensa's, so that ``extensa reset`` removes no other. Written by: CLI."""
+        return self.path / "EXTENSA-DATA-FOLDER"
 
     @property
     def bin(self) -> Path:

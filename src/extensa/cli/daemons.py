@@ -1,0 +1,146 @@
+"""The three processes of this machine: which of them run, how they are started, how they end.
+
+A process is known by its pid together with the tick it was started at (the pair is never used again); the process
+itself writes both into its pid file when it serves. One that is still starting, or whose starter was killed, is found
+by its command line and its ``EXTENSA_HOME``.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from extensa.base.errors import Unavailable
+from extensa.base.home import Home
+from extensa.base.processes import alive, start_detached, start_ticks
+
+NAMES = ("server", "host", "agent")
+_MODULE = "extensa.entry.cli"
+_LOOK = 0.05
+_GRACE = {
+    "server": 15.0,
+    "host": 40.0,
+    "agent": 20.0,
+}  # seconds between SIGTERM and SIGKILL; the host ends its clusters
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """One process that runs now; ``ready`` says whether it has told so itself."""
+
+    name: str
+    pid: int
+    ticks: int
+    ready: bool
+
+
+def running(home: Home, name: str) -> Running | None:
+    """Return the process called ``name`` of this data folder, or None when there is none."""
+    import json
+
+    try:
+        kept = json.loads(home.pid_file(name).read_bytes())
+        pid, ticks = int(kept["pid"]), int(kept["ticks"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return _found(home, name)
+    if alive(pid, started=ticks):
+        return Running(name, pid, ticks, ready=True)
+    return _found(home, name)
+
+
+def start(home: Home, name: str, *, arguments: tuple[str, ...] = ()) -> Running:
+    """Start a process in the background, its output appended to its log, and return it (not ready yet)."""
+    argv = [sys.executable, "-P", "-m", _MODULE, name, *arguments]
+    env = {**os.environ, "EXTENSA_HOME": str(home.path), "PYTHONUNBUFFERED": "1"}
+    pid = start_detached(argv, env=env, log=home.log(name), cwd=home.path)
+    return Running(name, pid, start_ticks(pid) or 0, ready=False)
+
+
+def await_ready(home: Home, started: Running, *, timeout: float, say: Callable[[str], None]) -> None:
+    """Return when ``started`` has said that it serves.
+
+    Raises `Unavailable` with the end of its log when it ends before that, or does not say so in time.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        now = running(home, started.name)
+        if now is not None and now.pid == started.pid and now.ready:
+            return
+        if not alive(started.pid, started=started.ticks):
+            raise _not_up(home, started, f"The {started.name} ended before it was ready.")
+        if time.monotonic() > deadline:
+            raise _not_up(home, started, f"The {started.name} was not ready within {timeout:.0f} s.")
+        say(f"{started.name} is starting")
+        time.sleep(_LOOK)
+
+
+def stop(home: Home, name: str, *, say: Callable[[str], None] = lambda _words: None) -> bool:
+    """End the process called ``name`` and return whether there was one: SIGTERM, patience, SIGKILL."""
+    stopped = False
+    while (now := running(home, name)) is not None:
+        stopped = True
+        say(f"{name} (pid {now.pid})")
+        _end(now)
+    home.pid_file(name).unlink(missing_ok=True)
+    return stopped
+
+
+def last_lines(log: Path, count: int = 12) -> list[str]:
+    """Return the last lines of a log, none when it is not there."""
+    try:
+        with log.open("rb") as source:
+            source.seek(0, os.SEEK_END)
+            source.seek(max(0, source.tell() - 65536))
+            return source.read().decode("utf-8", "replace").splitlines()[-count:]
+    except OSError:
+        return []
+
+
+def _end(process: Running) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process.pid, signal.SIGTERM)
+    deadline = time.monotonic() + _GRACE[process.name]
+    while alive(process.pid, started=process.ticks) and time.monotonic() < deadline:
+        time.sleep(_LOOK)
+    if alive(process.pid, started=process.ticks):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+        while alive(process.pid, started=process.ticks):
+            time.sleep(_LOOK)
+
+
+def _found(home: Home, name: str) -> Running | None:
+    """Return a process of ours that has not written its pid file, by what /proc says of it."""
+    wanted = f"EXTENSA_HOME={home.path}".encode()
+    for pid, words in _command_lines():
+        if words[-2:] == [_MODULE, name]:
+            with contextlib.suppress(OSError):
+                environ = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+                ticks = start_ticks(pid)
+                if wanted in environ and ticks is not None:
+                    return Running(name, pid, ticks, ready=False)
+    return None
+
+
+def _command_lines() -> Iterator[tuple[int, list[str]]]:
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                words = (entry / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+                yield int(entry.name), [w for w in words if w]
+
+
+def _not_up(home: Home, started: Running, message: str) -> Unavailable:
+    log = home.log(started.name)
+    lines = last_lines(log)
+    tail = "".join(f"\n    {line}" for line in lines) if lines else " Its log is empty."
+    return Unavailable(
+        "ProcessNotReady",
+        f"{message} The last lines of its log:{tail}" if lines else message + tail,
+        target=str(log),
+        next_step=f"Run `extensa doctor`; all of it: `extensa logs {started.name}`.",
+    )

@@ -1,0 +1,250 @@
+"""`extensa extension`: extensions on a cluster, in `az k8s-extension`'s words and flags."""
+
+import time
+from typing import Any
+
+import click
+
+from extensa.base.errors import NotFound, Refused
+from extensa.cli import options
+from extensa.cli.grammar import Group
+from extensa.cli.output import Column, emit
+from extensa.cli.progress import step
+from extensa.cli.session import Session
+from extensa.cli.settings_flags import GREEDY, settings, versioning, wishes
+from extensa.cli.waiting import wait, words
+from extensa.client import paths
+from extensa.client.extensions import create_body, update_body
+
+_API = paths.EXTENSIONS_API
+COLUMNS: tuple[Column, ...] = (
+    ("Name", "name"),
+    ("ExtensionType", "properties.extensionType"),
+    ("Version", "properties.currentVersion|properties.version"),
+    ("ProvisioningState", "properties.provisioningState"),
+    ("LastModifiedAt", "systemData.lastModifiedAt"),
+    ("IsSystemExtension", "properties.isSystemExtension"),
+)
+OBJECT_COLUMNS: tuple[Column, ...] = (
+    ("Kind", "kind"),
+    ("Namespace", "namespace"),
+    ("Name", "name"),
+    ("Health", "health"),
+    ("WaitsFor", "waitsFor"),
+)
+_CREATE = "extensa extension create -g demo -c demo --extension-type extensa.hello"
+
+
+@click.group(cls=Group)
+def extension() -> None:
+    """Install, show, change and remove extensions on a cluster."""
+
+
+@extension.verb(
+    "create",
+    greedy=GREEDY,
+    examples=[
+        ("Install a type and follow its stable train", f"{_CREATE} -n h2"),
+        (
+            "Pin a version, give settings and a secret",
+            f"{_CREATE} -n h3 --version 1.0.0 --config a=1 b=2 --config-protected c=3",
+        ),
+        (
+            "Install into one namespace",
+            f"{_CREATE} -n h4 --scope namespace --target-namespace team-a",
+        ),
+    ],
+)
+@click.option("--extension-type", required=True, metavar="TYPE", help="What to install; `extensa type list` shows it.")
+@click.option(
+    "--scope", type=click.Choice(("cluster", "namespace"), case_sensitive=False), help="Reach of the release."
+)
+@versioning
+@click.option("--release-namespace", metavar="NAMESPACE", help="Namespace of the release (scope cluster).")
+@click.option("--target-namespace", metavar="NAMESPACE", help="Namespace of the release (scope namespace).")
+@settings
+@click.option("--plan-name", metavar="PLAN", help="Marketplace plan.")
+@click.option("--plan-product", metavar="PRODUCT", help="Marketplace product.")
+@click.option("--plan-publisher", metavar="PUBLISHER", help="Marketplace publisher.")
+@options.no_wait
+@options.output
+@options.extension
+def create(session: Session, path: str, *, no_wait: bool, **given: Any) -> None:
+    """Install an extension and wait until the agent has seen it healthy."""
+    managed = "/managedClusters/" in path
+    promise = session.arm.put(path, _API, create_body(wishes(given, identity=not managed)))
+    if not no_wait:
+        wait(session, promise, path, _API, title=f"Installing {_last(path)}")
+    _emit(session, promise.body if no_wait else session.arm.get(path, _API))
+
+
+@extension.verb(
+    "show",
+    examples=[
+        ("Show one extension", "extensa extension show -g demo -c demo -n hello"),
+        ("The same as a table", "extensa extension show -g demo -c demo -n hello -o table"),
+    ],
+)
+@options.output
+@options.extension
+def show(session: Session, path: str) -> None:
+    """Show an extension."""
+    _emit(session, session.arm.get(path, _API))
+
+
+@extension.verb("list", examples=[("List what is on a cluster", "extensa extension list -g demo -c demo -o table")])
+@options.output
+@options.cluster
+def list_(session: Session, path: str) -> None:
+    """List the extensions of a cluster."""
+    _emit(session, list(session.arm.list(paths.extensions(path), _API)))
+
+
+@extension.verb(
+    "update",
+    greedy=GREEDY,
+    examples=[
+        ("Change a setting", "extensa extension update -g demo -c demo -n hello --config greeting=hello"),
+        ("Pin a version", "extensa extension update -g demo -c demo -n hello --version 1.0.0"),
+        ("Follow the train again", "extensa extension update -g demo -c demo -n hello --auto-upgrade true"),
+    ],
+)
+@versioning
+@settings
+@click.option("-y", "--yes", is_flag=True, expose_value=False, help="Accepted for az's sake: nothing is asked.")
+@options.no_wait
+@options.output
+@options.extension
+def update(session: Session, path: str, *, no_wait: bool, **given: Any) -> None:
+    """Change an extension; what is not named stays as it is."""
+    promise = session.arm.patch(path, _API, update_body(wishes(given)))
+    if not no_wait:
+        wait(session, promise, path, _API, title=f"Changing {_last(path)}")
+    _emit(session, promise.body if no_wait else session.arm.get(path, _API))
+
+
+@extension.verb(
+    "delete",
+    examples=[
+        ("Remove an extension", "extensa extension delete -g demo -c demo -n hello --yes"),
+        ("Forget one on a cluster that is gone", "extensa extension delete -g demo -c demo -n hello --force --yes"),
+    ],
+)
+@options.yes
+@click.option("--force", is_flag=True, help="Forget the record at once, even when the cluster cannot be reached.")
+@options.no_wait
+@options.output
+@options.extension
+def delete(session: Session, path: str, *, yes: bool, force: bool, no_wait: bool) -> None:
+    """Remove an extension and wait until the agent has seen its release gone."""
+    if _look(session, path) is None:
+        click.echo(f"There is no extension '{_last(path)}' here: nothing to delete.", err=True)
+        return
+    if not yes:
+        click.confirm(f"Delete extension '{_last(path)}'?", abort=True, err=True)
+    promise = session.arm.delete(path, _API, forceDelete="true" if force else "false")
+    if not no_wait:
+        wait(session, promise, path, _API, title=f"Removing {_last(path)}")
+
+
+@extension.verb(
+    "wait",
+    examples=[
+        ("Wait until an installation has ended well", "extensa extension wait -g demo -c demo -n hello --created"),
+        ("Wait until it is gone", "extensa extension wait -g demo -c demo -n hello --deleted --timeout 120"),
+    ],
+)
+@click.option("--created", is_flag=True, help="Until provisioningState is Succeeded.")
+@click.option("--updated", is_flag=True, help="Until provisioningState is Succeeded.")
+@click.option("--deleted", is_flag=True, help="Until it is not there.")
+@click.option("--exists", is_flag=True, help="Until it is there.")
+@click.option(
+    "--interval", type=click.FloatRange(min=0.1), default=1.0, show_default=True, help="Seconds between looks."
+)
+@click.option("--timeout", type=click.FloatRange(min=0), default=3600, show_default=True, help="Seconds at the most.")
+@options.output
+@options.extension
+def wait_for(
+    session: Session,
+    path: str,
+    *,
+    created: bool,
+    updated: bool,
+    deleted: bool,
+    exists: bool,
+    interval: float,
+    timeout: float,
+) -> None:
+    """Wait for a state; fails when the extension has failed, or the time is over."""
+    if not (created or updated or deleted or exists):
+        raise click.UsageError("Say what to wait for: --created, --updated, --deleted or --exists.")
+    deadline = time.monotonic() + timeout
+    with step(f"Waiting for {_last(path)}") as shown:
+        while True:
+            found = _look(session, path)
+            shown.say(words(found) if found else "not there")
+            if _reached(found, deleted=deleted, exists=exists):
+                return
+            if time.monotonic() >= deadline:
+                raise Refused(
+                    "WaitTimedOut",
+                    f"The state was not reached within {timeout:g} s; last seen: {words(found) or 'not there'}.",
+                    target=path,
+                    next_step="Look at it with `extensa extension show`, or wait again with a longer --timeout.",
+                )
+            time.sleep(interval)
+
+
+@extension.verb(
+    "objects",
+    examples=[
+        ("Show what an extension consists of", "extensa extension objects -g demo -c demo -n hello -o table"),
+        ("Ask the cluster now", "extensa extension objects -g demo -c demo -n hello --live -o table"),
+    ],
+)
+@click.option("--live", is_flag=True, help="Ask the agent to look now, instead of telling what it saw last.")
+@options.output
+@options.extension
+def objects(session: Session, path: str, *, live: bool) -> None:
+    """List the Kubernetes objects of an extension with their health."""
+    emit(list_objects(session, path, live=live), format=session.format, columns=OBJECT_COLUMNS)
+
+
+def list_objects(session: Session, path: str, *, live: bool = False) -> list[Any]:
+    """Return the objects of the extension at ``path`` with their health."""
+    query = {"live": "true"} if live else {}
+    answer = session.arm.post(f"{path}/listObjects", _API, **query).body or {}
+    return list(answer.get("value") or answer.get("objects") or ())
+
+
+def _emit(session: Session, value: Any) -> None:
+    emit(value, format=session.format, columns=COLUMNS)
+
+
+def _last(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _look(session: Session, path: str) -> Any:
+    try:
+        return session.arm.get(path, _API)
+    except NotFound:
+        return None
+
+
+def _reached(found: Any, *, deleted: bool, exists: bool) -> bool:
+    """Say whether the wait is over; raises `Refused` when what was waited for can no longer come."""
+    if deleted:
+        return found is None
+    if exists:
+        return found is not None
+    state = found["properties"].get("provisioningState") if found else None
+    if state in ("Failed", "Canceled"):
+        error = found["properties"].get("errorInfo") or {}
+        raise Refused(
+            error.get("code") or "ExtensionFailed",
+            error.get("message") or words(found) or f"The extension is {state}.",
+            target=found["id"],
+            next_step="Correct the settings with `extensa extension update`, or remove it.",
+        )
+    return state == "Succeeded"
