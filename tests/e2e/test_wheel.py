@@ -1,4 +1,4 @@
-"""The wheel carries all it needs: built, installed into an empty environment far from the checkout, `extensa up` works."""
+"""The wheel carries all it needs: installed into an empty environment far from the checkout, `extensa up` works."""
 
 import os
 import subprocess
