@@ -27,8 +27,8 @@ def from_wheel(tmp_path: Path) -> Iterator[Product]:
     (wheel,) = (tmp_path / "dist").glob("*.whl")
     venv.create(tmp_path / "venv", with_pip=True)
     python = tmp_path / "venv" / "bin" / "python"
-    locked = ["--quiet", "--require-hashes", "-r", ROOT / "requirements" / "runtime.txt"]
-    run(python, "-m", "pip", "install", *locked, cwd=tmp_path)
+    locked = ROOT / "requirements" / "runtime.txt"
+    run(python, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", locked, cwd=tmp_path)
     run(python, "-m", "pip", "install", "--quiet", "--no-deps", wheel, cwd=tmp_path)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
