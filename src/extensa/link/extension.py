@@ -21,12 +21,17 @@ class Presence(StrEnum):
 
 
 class Chart(Struct, frozen=True, kw_only=True):
-    """The chart archive to install, by content: ``digest`` is ``sha256:…``, ``size`` in bytes."""
+    """The chart archive to install, by content: ``digest`` is ``sha256:…``, ``size`` in bytes.
+
+    ``asks`` names the values the chart wants from the platform (``protectedKeys``); a chart that asks for nothing is
+    given nothing, for its schema may refuse what it does not know.
+    """
 
     name: str
     version: str
     digest: str
     size: int
+    asks: list[str] = []
 
 
 class DesiredExtension(Struct, frozen=True, kw_only=True):
