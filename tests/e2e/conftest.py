@@ -30,9 +30,9 @@ def real_cluster(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -
     with LoopThread() as loop:
         uid = "00000000-0000-4000-8000-000000000001"
         folder = tmp_path_factory.mktemp("cluster") / uid
-        cluster = loop.call(open_cluster(spec(uid), folder, binaries), timeout=10)
+        cluster = open_cluster(spec(uid), folder)
         try:
-            loop.call(bring_up(cluster), timeout=90)
+            loop.call(bring_up(cluster, binaries), timeout=90)
             kubeconfig = cluster.layout.kubeconfig("admin")
             yield RealCluster(kubeconfig, binaries.kubectl, binaries.helm, cluster.url, folder, uid)
         finally:

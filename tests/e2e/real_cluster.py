@@ -83,17 +83,17 @@ def spec(uid: str, *, nodes: int = 2, profile: Profile = Profile.FULL) -> Cluste
     return ClusterSpec(uid=uid, name="test", group="tests", location="westeurope", pools=pools, profile=profile)
 
 
-async def open_cluster(wanted: ClusterSpec, folder: Path, binaries: Binaries) -> LocalCluster:
-    """Make a cluster that is not started, on the running loop."""
-    return LocalCluster(wanted, folder, binaries, clock=utc_now, changed=lambda: None)
+def open_cluster(wanted: ClusterSpec, folder: Path) -> LocalCluster:
+    """Make a cluster that is not started."""
+    return LocalCluster(wanted, folder, clock=utc_now, changed=lambda: None)
 
 
-async def bring_up(cluster: LocalCluster, *, timeout: float = 60) -> float:
+async def bring_up(cluster: LocalCluster, binaries: Binaries, *, timeout: float = 60) -> float:
     """Start a cluster and wait until it is ready; return the seconds that took."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     async with asyncio.timeout(timeout):
-        await cluster.start_store()
+        await cluster.start_store(binaries)
         filled = False
         while True:
             sight = await cluster.look()

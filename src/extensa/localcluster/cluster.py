@@ -23,7 +23,7 @@ from extensa.localcluster.errors import ClusterError, from_os_error
 from extensa.localcluster.layout import Kept, Layout
 from extensa.localcluster.model import Binaries, ClusterSpec, Profile
 from extensa.localcluster.stages import StagesError, edited
-from extensa.localcluster.supervisor import Child, ChildState
+from extensa.localcluster.supervisor import Child, ChildState, bound_log
 
 _DEFAULT_ACCOUNT = "/api/v1/namespaces/default/serviceaccounts/default"
 
@@ -42,12 +42,10 @@ class Sight:
 class LocalCluster:
     """The cluster in ``folder``; ``changed`` is called when one of its processes starts or ends."""
 
-    def __init__(
-        self, spec: ClusterSpec, folder: Path, binaries: Binaries, *, clock: Clock, changed: Callable[[], None]
-    ) -> None:
+    def __init__(self, spec: ClusterSpec, folder: Path, *, clock: Clock, changed: Callable[[], None]) -> None:
         self.spec = spec
         self.layout = Layout(folder)
-        self._binaries = binaries
+        self._binaries: Binaries | None = None
         self._clock = clock
         self._changed = changed
         self._children: dict[str, Child] = {}
@@ -70,28 +68,38 @@ class LocalCluster:
         """Whether anything of the cluster is on this machine."""
         return self.layout.folder.exists()
 
-    async def start_store(self) -> None:
+    @property
+    def kubernetes_version(self) -> str:
+        """The version it runs or last ran; empty before its first start."""
+        if self._binaries is not None:
+            return self._binaries.version
+        kept = self.layout.read_kept()
+        return kept.kubernetes_version if kept else ""
+
+    async def start_store(self, binaries: Binaries) -> None:
         """Prepare the folder, reserve the port, and start etcd and the API server.
 
         Raises `ClusterError` when the disk, the data folder or a key is at fault, or a program is missing.
         """
+        self._binaries = binaries
         try:
-            self._prepare()
+            await self._prepare(binaries)
             if self._egress is None:
                 self._egress = await listen(self.layout.run, commands.EGRESS_SOCKET)
         except OSError as error:
             raise from_os_error(error, self.layout.folder) from error
-        self._start(commands.etcd(self._binaries, self.layout))
+        self._start(commands.etcd(binaries, self.layout))
         issuers = self._kept().issuers
         port = self._reserved().port
-        self._start(commands.api_server(self._binaries, self.layout, port=port, issuers=issuers))
+        self._start(commands.api_server(binaries, self.layout, port=port, issuers=issuers))
 
     def start_controllers(self) -> None:
         """Start what talks to the API server: controllers, and in the full profile scheduler and KWOK."""
-        self._start(commands.controller_manager(self._binaries, self.layout))
+        binaries = self._found()
+        self._start(commands.controller_manager(binaries, self.layout))
         if self.spec.profile is Profile.FULL:
-            self._start(commands.scheduler(self._binaries, self.layout))
-            self._start(commands.kwok(self._binaries, self.layout))
+            self._start(commands.scheduler(binaries, self.layout))
+            self._start(commands.kwok(binaries, self.layout))
 
     async def fill(self, present: dict[str, bool]) -> None:
         """Bring roles, storage classes and nodes to what they should be; ``present`` are the nodes there now.
@@ -103,7 +111,7 @@ class LocalCluster:
         wanted = []
         if self.spec.profile is Profile.FULL:
             fixed += objects.storage_classes()
-            wanted = objects.nodes(self.spec, self._binaries.version)
+            wanted = objects.nodes(self.spec, self._found().version)
         await asyncio.gather(*(api.apply(each) for each in fixed))
         names = {each["metadata"]["name"] for each in wanted}
         await asyncio.gather(*(api.create(each) for each in wanted if each["metadata"]["name"] not in present))
@@ -124,13 +132,10 @@ class LocalCluster:
 
     async def stop(self) -> None:
         """End every process, in the order that loses nothing, and give the port back. The folder stays."""
-        rest = [self._children.pop(name) for name in (commands.KWOK, commands.SCHEDULER) if name in self._children]
-        if manager := self._children.pop(commands.CONTROLLER_MANAGER, None):
-            rest.append(manager)
-        await asyncio.gather(*(child.stop(grace=3.0) for child in rest))
-        for name in (commands.API_SERVER, commands.ETCD):
-            if child := self._children.pop(name, None):
-                await child.stop(grace=8.0)
+        clients = (commands.KWOK, commands.SCHEDULER, commands.CONTROLLER_MANAGER)
+        await self._end(*clients, grace=3.0)
+        await self._end(commands.API_SERVER, grace=8.0)
+        await self._end(commands.ETCD, grace=8.0)
         if self._api is not None:
             await self._api.close()
             self._api = None
@@ -151,7 +156,12 @@ class LocalCluster:
         except OSError as error:
             raise from_os_error(error, self.layout.folder) from error
 
-    def _prepare(self) -> None:
+    def tidy(self) -> None:
+        """Keep the logs of a long-running cluster from filling the disk. Raises `OSError`."""
+        for name in self._children:
+            bound_log(self.layout.log(name))
+
+    async def _prepare(self, binaries: Binaries) -> None:
         layout = self.layout
         layout.make()
         if not self._children:
@@ -160,25 +170,37 @@ class LocalCluster:
         keys.make_keys(layout, self._clock())
         kept = layout.read_kept()
         if self._reservation is None:
-            self._reservation = ports.reserve(kept.port if kept else 0)
+            self._reservation = await ports.reserve(kept.port if kept else 0)
         issuers = [self.url, *(each for each in (kept.issuers if kept else []) if each != self.url)]
-        now_kept = Kept(port=self._reservation.port, issuers=issuers[:8], kubernetes_version=self._binaries.version)
+        now_kept = Kept(port=self._reservation.port, issuers=issuers[:8], kubernetes_version=binaries.version)
         if now_kept != kept:
             layout.write_kept(now_kept)
         keys.write_kubeconfigs(layout, self.spec, self.url)
         write_file(layout.egress, msgspec.json.encode(commands.egress_configuration()))
         if self.spec.profile is Profile.FULL:
-            write_file(layout.kwok_config, _stages(self._binaries.stages))
+            write_file(layout.kwok_config, _stages(binaries.stages))
         if self._api is None:
             self._api = ApiServer(
                 self.url, authority=layout.authority(keys.AUTHORITY), identity=layout.identity("host")
             )
+
+    async def _end(self, *names: str, grace: float) -> None:
+        """End children together; they are forgotten only when gone, so that an interrupted stop can be taken up."""
+        ending = [name for name in names if name in self._children]
+        await asyncio.gather(*(self._children[name].stop(grace=grace) for name in ending))
+        for name in ending:
+            self._children.pop(name, None)
 
     def _start(self, command: commands.Command) -> None:
         if command.name not in self._children:
             child = Child(command, cwd=self.layout.run, log=self.layout.log(command.name), changed=self._changed)
             self._children[command.name] = child
             child.start()
+
+    def _found(self) -> Binaries:
+        if self._binaries is None:
+            raise ClusterError("ApiServerFailed", "The cluster is not started.")
+        return self._binaries
 
     def _kept(self) -> Kept:
         kept = self.layout.read_kept()

@@ -5,9 +5,10 @@
         ├── BinariesError    a program is missing and could not be found, fetched or built
         └── ClusterError     a cluster does not come up, or not as it should
 
-Codes are few, each with a next step a person can take: ``BinariesMissing``, ``ChecksumMismatch``, ``BuildFailed``,
-``GoMissing``, ``DiskFull``, ``DataFolderReadOnly``, ``PortTaken``, ``EtcdFailed``, ``EtcdDataDamaged``,
-``CertificateExpired``, ``ApiServerFailed``, ``ComponentFailed``, ``StartTimedOut``, ``KubernetesVersionUnavailable``.
+Codes are few, each with a next step a person can take. Programs: ``BinariesMissing``, ``ChecksumMismatch``,
+``BuildFailed``, ``GoMissing``, ``KubernetesVersionUnavailable``. Machine: ``DiskFull``, ``DataFolderReadOnly``,
+``DataFolderFailed``, ``PortTaken``, ``HostAlreadyRunning``. Cluster: ``EtcdFailed``, ``EtcdDataDamaged``,
+``ApiServerFailed``, ``ComponentFailed``, ``CertificateExpired``, ``StartTimedOut``, ``HostFailed``.
 """
 
 import errno

@@ -6,10 +6,12 @@ the port with ``SO_REUSEPORT`` and keeps the socket; the API server binds the sa
 child's restarts, and nobody else can have it meanwhile. Linux allows the sharing to processes of the same user only.
 """
 
+import asyncio
 import contextlib
 import socket
 
 _LOOPBACK = "127.0.0.1"
+_PATIENCE = 2.0
 
 
 class Reservation:
@@ -24,14 +26,21 @@ class Reservation:
         self._held.close()
 
 
-def reserve(preferred: int = 0) -> Reservation:
+async def reserve(preferred: int = 0, *, patience: float = _PATIENCE) -> Reservation:
     """Return a reservation of ``preferred`` if nobody has it, else of a free port that the kernel chooses.
 
-    Raises `OSError` when there is no free port at all.
+    A preferred port gets ``patience`` seconds to become free: the one who has it may be our own child of a moment ago,
+    dying. Raises `OSError` when there is no free port at all.
     """
-    if preferred and _is_free(preferred):
-        with contextlib.suppress(OSError):
-            return _hold(preferred)
+    loop = asyncio.get_running_loop()
+    until = loop.time() + patience
+    while preferred:
+        if _is_free(preferred):
+            with contextlib.suppress(OSError):
+                return _hold(preferred)
+        if loop.time() >= until:
+            break
+        await asyncio.sleep(0.05)
     return _hold(0)
 
 

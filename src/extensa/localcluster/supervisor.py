@@ -15,12 +15,15 @@ from pathlib import Path
 from extensa.base import processes
 from extensa.base.log import get_logger
 from extensa.localcluster.commands import Command
+from extensa.localcluster.diagnose import STARTED
 
 _log = get_logger("localcluster")
 
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 30.0
 _GOOD_WHILE = 30.0
+_SOME_WHILE = 10.0
+_TOO_OFTEN = 4
 _LARGEST_LOG = 16 * 1024 * 1024
 
 
@@ -32,7 +35,13 @@ class ChildState:
     quick_ends: int
     last_exit: int | None
     pid: int | None
+    uptime: float = 0.0
     reason: str = ""
+
+    @property
+    def failing(self) -> bool:
+        """Whether it ends again and again: four early ends in a row, and not up for a while since."""
+        return self.quick_ends >= _TOO_OFTEN and not (self.running and self.uptime > _SOME_WHILE)
 
 
 def pause_after(quick_ends: int) -> float:
@@ -52,6 +61,7 @@ class Child:
         self._quick_ends = 0
         self._last_exit: int | None = None
         self._reason = ""
+        self._began = 0.0
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -60,7 +70,8 @@ class Child:
         process = self._process
         running = process is not None and process.returncode is None
         pid = process.pid if process is not None and running else None
-        return ChildState(running, self._quick_ends, self._last_exit, pid, self._reason)
+        uptime = asyncio.get_running_loop().time() - self._began if running else 0.0
+        return ChildState(running, self._quick_ends, self._last_exit, pid, uptime, self._reason)
 
     def start(self) -> None:
         """Begin to keep the child running; a second call changes nothing."""
@@ -81,10 +92,10 @@ class Child:
     async def _keep(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            began = loop.time()
+            self._began = loop.time()
             code = await self._run_once()
             self._last_exit = code
-            self._quick_ends = 1 if loop.time() - began > _GOOD_WHILE else self._quick_ends + 1
+            self._quick_ends = 1 if loop.time() - self._began > _GOOD_WHILE else self._quick_ends + 1
             pause = pause_after(self._quick_ends)
             _log.warning("a component ended", component=self.command.name, code=code, restart_in=round(pause, 1))
             self._changed()
@@ -94,6 +105,8 @@ class Child:
         """Start the child and wait for its end; return its exit code, or None when it could not even be started."""
         try:
             bound_log(self._log)
+            with self._log.open("ab") as sink:
+                sink.write(f"{STARTED}\n".encode())
             env = {**os.environ, **self.command.env}
             # Shielded: a child that was started while we were told to stop must be known, to be stopped too.
             starting = asyncio.ensure_future(processes.spawn(self.command.argv, env=env, cwd=self._cwd, log=self._log))
