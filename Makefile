@@ -53,8 +53,8 @@ test: $(VENV)/.ready .clients/sdk/.ready  ## Everything, on a real Kubernetes AP
 	@$(TIER) cluster $(BIN)/pytest -q -m cluster
 	@$(TIER) --end
 
-bench: $(VENV)/.ready  ## Measure against peers; prints a table
-	@$(BIN)/python -m bench
+bench: $(VENV)/.ready  ## Measure against peers; prints a table (ROWS="requests start" for some)
+	@PYTHONPATH=tests $(BIN)/python -m bench $(ROWS)
 
 requirements:  ## Lock the requirements again (needs uv); no registry address is written
 	@cd requirements && for set in runtime dev sdk; do \
