@@ -1,7 +1,6 @@
 """Paging: opaque skip tokens and absolute next links (ARM RPC, "GET for a collection")."""
 
 import base64
-import binascii
 from urllib.parse import urlencode
 
 from extensa.base.errors import Refused
@@ -32,7 +31,7 @@ def after_token(skip_token: str | None) -> str | None:
         return None
     try:
         return base64.b64decode(skip_token + "=" * (-len(skip_token) % 4), altchars=b"-_", validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError) as error:
+    except ValueError as error:  # not base64, not ASCII, not UTF-8
         raise Refused(
             "InvalidSkipToken", "The $skipToken is not one this service gave out.", target="$skipToken"
         ) from (error)

@@ -39,8 +39,8 @@ def configure(process: str, *, level: str = "info", stream: TextIO | None = None
 
 
 def get_logger(room: str) -> FilteringBoundLogger:
-    """Return a logger that writes ``room`` on each of its lines."""
-    logger: FilteringBoundLogger = structlog.get_logger().bind(room=room)
+    """Return a logger that writes ``room`` on each of its lines, the way `configure` says when the line is written."""
+    logger: FilteringBoundLogger = structlog.get_logger(room=room)
     return logger
 
 

@@ -1,0 +1,1 @@
+"""What is done at each route: every handler asks one room below and renders its answer."""
