@@ -60,6 +60,11 @@ class Home:
         """
         return self.path / "run" / f"{process}.json"
 
+    @property
+    def up_lock(self) -> Path:
+        """Held by the one ``extensa up`` that is at work here. Written by: CLI."""
+        return self.path / "run" / "up.lock"
+
     def log(self, process: str) -> Path:
         """What ``server``, ``host`` or ``agent`` prints, JSON lines. Written by: the process itself."""
         return self.path / "logs" / f"{process}.log"

@@ -6,6 +6,7 @@ by its command line and its ``EXTENSA_HOME``.
 """
 
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -14,13 +15,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from extensa.base.errors import Unavailable
+from extensa.base.errors import ExtensaError, Unavailable
 from extensa.base.home import Home
 from extensa.base.processes import alive, start_detached, start_ticks
 
 NAMES = ("server", "host", "agent")
 _MODULE = "extensa.entry.cli"
 _LOOK = 0.05
+_READY = 60.0
 _GRACE = {
     "server": 15.0,
     "host": 40.0,
@@ -40,16 +42,7 @@ class Running:
 
 def running(home: Home, name: str) -> Running | None:
     """Return the process called ``name`` of this data folder, or None when there is none."""
-    import json
-
-    try:
-        kept = json.loads(home.pid_file(name).read_bytes())
-        pid, ticks = int(kept["pid"]), int(kept["ticks"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return _found(home, name)
-    if alive(pid, started=ticks):
-        return Running(name, pid, ticks, ready=True)
-    return _found(home, name)
+    return _told(home, name) or _found(home, name)
 
 
 def start(home: Home, name: str, *, arguments: tuple[str, ...] = ()) -> Running:
@@ -67,15 +60,52 @@ def await_ready(home: Home, started: Running, *, timeout: float, say: Callable[[
     """
     deadline = time.monotonic() + timeout
     while True:
-        now = running(home, started.name)
-        if now is not None and now.pid == started.pid and now.ready:
+        now = _told(home, started.name)
+        if now is not None and now.pid == started.pid:
             return
         if not alive(started.pid, started=started.ticks):
-            raise _not_up(home, started, f"The {started.name} ended before it was ready.")
+            raise _not_up(home, started.name, f"The {started.name} ended before it was ready.")
         if time.monotonic() > deadline:
-            raise _not_up(home, started, f"The {started.name} was not ready within {timeout:.0f} s.")
+            raise _not_up(home, started.name, f"The {started.name} was not ready within {timeout:.0f} s.")
         say(f"{started.name} is starting")
         time.sleep(_LOOK)
+
+
+def start_all(home: Home, say: Callable[[str], None]) -> None:
+    """Start what does not run yet and return when all three serve: the server first, which the others need.
+
+    What was started here is ended again when it does not come up. Raises `Unavailable` with the end of its log.
+    """
+    for group in (("server",), ("host", "agent")):
+        begun = [running(home, name) or start(home, name) for name in group]
+        for process in begun:
+            try:
+                await_ready(home, process, timeout=_READY, say=say)
+            except BaseException:
+                for each in begun:
+                    if not each.ready:
+                        _end(each)
+                raise
+
+
+def require_all(home: Home) -> None:
+    """Return quietly when all three run; raises `Unavailable` with the end of the log of the one that does not."""
+    for name in NAMES:
+        if running(home, name) is None:
+            raise _not_up(home, name, f"The {name} has ended.")
+
+
+@contextlib.contextmanager
+def blaming(home: Home) -> Iterator[None]:
+    """Tell an error of the block as that of a process, when one of the three is no more."""
+    try:
+        yield
+    except ExtensaError as error:
+        try:
+            require_all(home)
+        except Unavailable as cause:
+            raise cause from error
+        raise
 
 
 def stop(home: Home, name: str, *, say: Callable[[str], None] = lambda _words: None) -> bool:
@@ -113,6 +143,16 @@ def _end(process: Running) -> None:
             time.sleep(_LOOK)
 
 
+def _told(home: Home, name: str) -> Running | None:
+    """Return the process that its own pid file names, when that one still runs."""
+    try:
+        kept = json.loads(home.pid_file(name).read_bytes())
+        pid, ticks = int(kept["pid"]), int(kept["ticks"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return Running(name, pid, ticks, ready=True) if alive(pid, started=ticks) else None
+
+
 def _found(home: Home, name: str) -> Running | None:
     """Return a process of ours that has not written its pid file, by what /proc says of it."""
     wanted = f"EXTENSA_HOME={home.path}".encode()
@@ -134,13 +174,13 @@ def _command_lines() -> Iterator[tuple[int, list[str]]]:
                 yield int(entry.name), [w for w in words if w]
 
 
-def _not_up(home: Home, started: Running, message: str) -> Unavailable:
-    log = home.log(started.name)
+def _not_up(home: Home, name: str, message: str) -> Unavailable:
+    log = home.log(name)
     lines = last_lines(log)
     tail = "".join(f"\n    {line}" for line in lines) if lines else " Its log is empty."
     return Unavailable(
         "ProcessNotReady",
         f"{message} The last lines of its log:{tail}" if lines else message + tail,
         target=str(log),
-        next_step=f"Run `extensa doctor`; all of it: `extensa logs {started.name}`.",
+        next_step=f"Run `extensa doctor`; all of it: `extensa logs {name}`.",
     )

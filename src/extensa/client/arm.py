@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, BinaryIO
 from urllib.parse import quote, urlencode, urlsplit
 
-from extensa.base.errors import ExtensaError
+from extensa.base.errors import Refused
 from extensa.client.errors import from_reply
 from extensa.client.http import Http, Reply
 from extensa.client.operations import Accepted, accepted, path_of, poll
@@ -116,7 +116,7 @@ class Arm:
 
 def _url(path: str, api_version: str, query: Mapping[str, str]) -> str:
     if not path.startswith("/"):
-        raise ExtensaError("InvalidResourceId", f"'{path}' is not a resource id: it must start with '/'.", target=path)
+        raise Refused("InvalidResourceId", f"'{path}' is not a resource id: it must start with '/'.", target=path)
     return f"{quote(path, safe='/:@!$&()*+,;=~-._%')}?{urlencode({'api-version': api_version, **query})}"
 
 

@@ -1,0 +1,122 @@
+"""`extensa status`: which processes run, and what the ARM front says there is."""
+
+import contextlib
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from extensa.base.errors import ExtensaError
+from extensa.cli import daemons, options
+from extensa.cli.grammar import CONTEXT, Command
+from extensa.cli.output import emit, table
+from extensa.cli.session import Session
+from extensa.client import paths
+from extensa.client.token import owner_credential
+
+_PROCESS_COLUMNS = ("Process", "State", "Pid", "Uptime", "Memory")
+
+
+@click.command(
+    cls=Command,
+    context_settings=CONTEXT,
+    examples=[("Tell what runs", "extensa status"), ("For a script", "extensa status -o json")],
+)
+@options.output
+@click.pass_obj
+def status(session: Session, /) -> int:
+    """Tell what runs, where, and what is on it; exit code 1 when a process is missing."""
+    processes = [_process(session, name) for name in daemons.NAMES]
+    owner = owner_credential(session.home)
+    found: dict[str, Any] = {
+        "endpoint": owner.endpoint if owner else None,
+        "home": str(session.home.path),
+        "processes": processes,
+        "clusters": None,
+    }
+    if all(p["state"] == "serves" for p in processes):
+        with contextlib.suppress(ExtensaError):
+            found["clusters"] = _clusters(session)
+    if session.asked_format in (None, "table"):
+        click.echo(screen(found))
+    else:
+        emit(found, format=session.format, columns=(("Endpoint", "endpoint"), ("Home", "home")))
+    return int(any(p["state"] != "serves" for p in processes))
+
+
+def screen(found: dict[str, Any]) -> str:
+    """Return the status as people read it. Pure."""
+    rows = [[_shown(p[key]) for key in ("name", "state", "pid", "uptime", "memory")] for p in found["processes"]]
+    lines = [
+        f"Endpoint     {found['endpoint'] or '(not set up yet: extensa up)'}",
+        f"Data folder  {found['home']}",
+        "",
+        table(_PROCESS_COLUMNS, rows),
+    ]
+    if found["clusters"]:
+        rows = [[c["resourceGroup"], c["name"], c["state"], str(c["extensions"])] for c in found["clusters"]]
+        lines += ["", table(("Group", "Cluster", "State", "Extensions"), rows)]
+    elif found["clusters"] is not None:
+        lines += ["", "No clusters."]
+    return "\n".join(lines)
+
+
+def _process(session: Session, name: str) -> dict[str, Any]:
+    now = daemons.running(session.home, name)
+    if now is None:
+        state = "died" if session.home.pid_file(name).exists() else "stopped"
+        return {"name": name, "state": state, "pid": None, "uptime": None, "memory": None}
+    return {
+        "name": name,
+        "state": "serves" if now.ready else "starts",
+        "pid": now.pid,
+        "uptime": _uptime(now.ticks),
+        "memory": _memory(now.pid),
+    }
+
+
+def _clusters(session: Session) -> list[dict[str, Any]]:
+    found = []
+    for cluster in session.arm.list(paths.clusters(session.subscription, None), paths.CLUSTERS_API):
+        properties = cluster["properties"]
+        power = (properties.get("powerState") or {}).get("code")
+        done = properties.get("provisioningState") == "Succeeded"
+        extensions = list(session.arm.list(paths.extensions(cluster["id"]), paths.EXTENSIONS_API))
+        found.append(
+            {
+                "resourceGroup": cluster["id"].split("/")[4],
+                "name": cluster["name"],
+                "state": power if done and power else properties.get("provisioningState"),
+                "extensions": _counted([e["properties"]["provisioningState"] for e in extensions]),
+            }
+        )
+    return found
+
+
+def _counted(states: list[str]) -> str:
+    counts = {state: states.count(state) for state in dict.fromkeys(states)}
+    return ", ".join(f"{count} {state}" for state, count in counts.items()) or "none"
+
+
+def _uptime(ticks: int) -> str:
+    seconds = int(time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK"))
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if days:
+        return f"{days} d {hours % 24} h"
+    if hours:
+        return f"{hours} h {minutes % 60} min"
+    return f"{minutes} min {seconds % 60} s" if minutes else f"{seconds} s"
+
+
+def _memory(pid: int) -> str | None:
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith("VmRSS:"):
+                return f"{int(line.split()[1]) // 1024} MiB"
+    return None
+
+
+def _shown(value: Any) -> str:
+    return "" if value is None else str(value)
