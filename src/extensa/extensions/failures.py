@@ -1,0 +1,101 @@
+"""How a failure reads on the wire: Azure's one long sentence, and our typed cause beside it.
+
+Clients and runbooks know the grammar (contract §3.6), so the message keeps it to the letter; the cause, the object at
+fault and the next step travel as ``additionalInfo``, where programs find them without parsing prose. The text that
+comes in is already free of secrets (``masking``).
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from extensa.arm.envelope import error_object
+from extensa.clusters.model import Cluster
+from extensa.extensions.model import State
+from extensa.link.extension import Failure
+
+CODE = "ExtensionOperationFailed"
+"""The code of every failed operation, as Azure has it; ours stands in ``additionalInfo``."""
+
+_TSG = "For general troubleshooting visit: https://aka.ms/k8s-extensions-TSG"
+_LEADS = {
+    State.CREATING: ("Helm installation failed", "Create", "InstallationFailed"),
+    State.UPDATING: ("Helm Upgrade Failed", "Update", "UpgradeFailed"),
+    State.DELETING: ("Helm Uninstall Failed", "Delete", "UninstallationFailed"),
+}
+_LONGEST = 4000
+_SILENT = timedelta(minutes=3)
+
+
+def status_code(doing: State) -> str:
+    """Return the code of the ``statuses`` line that tells of a failure while ``doing``."""
+    return _LEADS[doing][2]
+
+
+def sentence(failure: Failure, doing: State) -> str:
+    """Return the message for ``failure`` while ``doing``, in Azure's grammar; bounded in length."""
+    if not failure.step:
+        return f"The extension operation failed with the following error:  {failure.message} {_TSG}."
+    lead, word, _ = _LEADS[doing]
+    at_fault = f"{failure.target}: " if failure.target and failure.target not in failure.message else ""
+    raw = failure.raw if len(failure.raw) <= _LONGEST else failure.raw[:_LONGEST] + " …"
+    return (
+        "The extension operation failed with the following error:  Error: [ InnerError: "
+        f"[{lead} : {at_fault}{failure.message} : Recommendation {failure.next_step} : InnerError [{raw}]]] "
+        f"occurred while doing the operation : [{word}] on the config. {_TSG}."
+    )
+
+
+def error(failure: Failure, doing: State) -> dict[str, Any]:
+    """Return the ARM error object for ``failure``: what an operation ends with and ``errorInfo`` shows."""
+    return error_object(
+        CODE,
+        sentence(failure, doing),
+        target=failure.target or None,
+        next_step=failure.next_step or None,
+        info=[
+            {
+                "type": "ExtensaFailure",
+                "info": {
+                    "code": failure.code,
+                    "message": failure.message,
+                    "step": failure.step,
+                    "target": failure.target,
+                },
+            }
+        ],
+    )
+
+
+def unanswered(cluster: Cluster, progress: str, now: datetime) -> Failure:
+    """Return why an operation on ``cluster`` got no outcome in time: what can be known from this side of the link."""
+    power = str(cluster.power).casefold()
+    if power == "stopped":
+        return Failure(
+            code="ClusterStopped",
+            message=f"The cluster '{cluster.name}' is stopped, so its agent could not act.",
+            step="",
+            next_step="Start it ('az aks start'); the agent then goes on where it stands, without a new request.",
+        )
+    seen = cluster.agent_last_seen
+    if seen is None:
+        return Failure(
+            code="AgentNeverConnected",
+            message="No response from the agent in time: it has never connected.",
+            step="",
+            next_step="Check that the agent runs and reaches this server ('extensa doctor').",
+        )
+    if now - seen > _SILENT:
+        return Failure(
+            code="AgentSilent",
+            message=f"No response from the agent in time: it has been silent since {seen:%Y-%m-%dT%H:%M:%SZ}.",
+            step="",
+            next_step="Check that the agent runs and reaches this server ('extensa doctor'); "
+            "when it returns it goes on where it stands.",
+        )
+    return Failure(
+        code="AgentWithoutOutcome",
+        message="The agent is connected but reported no outcome in time"
+        + (f"; the last it said: {progress}" if progress else "."),
+        step="",
+        next_step="Look at the agent's log for this correlation id, then send the request again to retry.",
+    )

@@ -1,0 +1,70 @@
+"""Serving desired documents to agents that call in: at once when there is news, else as soon as there is.
+
+A document rests in the feed with its protected settings in the Vault's envelope; they are opened here, at the last
+moment, and sealed to the agent's own key. One document that cannot be opened never holds up the others.
+"""
+
+import asyncio
+
+from msgspec.structs import replace
+
+from extensa.base.errors import ExtensaError, Refused
+from extensa.base.log import get_logger
+from extensa.extensions import records
+from extensa.extensions.project import AtRest
+from extensa.link.extension import DesiredExtension, ExtensionFeed
+from extensa.link.sealing import Sealed, seal
+from extensa.store.port import FeedRow, Store
+from extensa.store.vault import Vault
+
+PAGE = 100
+"""Documents in one answer at the most; the agent asks again with the new cursor."""
+
+_log = get_logger("extensions")
+
+
+class Feeding:
+    """The giving side of the first pair."""
+
+    def __init__(self, store: Store, vault: Vault) -> None:
+        self._store = store
+        self._vault = vault
+
+    async def feed(self, agent: str, *, after: int, wait: float, agent_key: str) -> ExtensionFeed:
+        """Return what ``agent`` should know after the cursor ``after``, waiting up to ``wait`` seconds for something.
+
+        Raises `Refused` (``InvalidAgentKey``) when ``agent_key`` is no key to seal to.
+        """
+        lane = records.lane(agent)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + wait
+        with self._store.topic_changed(f"feed:{lane}") as changed:
+            rows = await self._store.feed(lane, after=after, limit=PAGE)
+            while not rows and (left := until - loop.time()) > 0:
+                await changed.wait(left)
+                rows = await self._store.feed(lane, after=after, limit=PAGE)
+        desired = [document for row in rows if (document := self._served(row, agent_key)) is not None]
+        return ExtensionFeed(cursor=rows[-1].sequence if rows else after, desired=desired)
+
+    def _served(self, row: FeedRow, agent_key: str) -> DesiredExtension | None:
+        kept = records.at_rest_of(row.body)
+        try:
+            return replace(kept.desired, protected=self._sealed(kept, agent_key))
+        except ExtensaError as error:
+            if isinstance(error, Refused):
+                raise
+            _log.error("a desired document cannot be served", extension=kept.desired.resource_id, code=error.code)
+            return None
+
+    def _sealed(self, kept: AtRest, agent_key: str) -> Sealed | None:
+        if kept.envelope is None:
+            return None
+        plaintext = self._vault.open(kept.envelope, bound_to=kept.seal)
+        try:
+            return seal(plaintext, recipient=agent_key, purpose=kept.desired.uid)
+        except ValueError as error:
+            raise Refused(
+                "InvalidAgentKey",
+                "The agent's key is not an X25519 public key in base64.",
+                target="Extensa-Agent-Key",
+            ) from error

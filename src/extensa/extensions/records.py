@@ -1,0 +1,199 @@
+"""How an extension lies in the store: its rows, their keys, and the writes that each decision comes to. Pure.
+
+    {extension id}                      the record itself
+    extension-uid/{uid}                 which record an agent's report speaks of
+    extension-objects/{uid}             the objects as last seen, apart because they are many and seldom read
+    extension-instance/{cluster}/{type} the one place a single-instance type has on a cluster
+    extension-orphan/{uid}              a record forgotten by force whose release the agent has yet to remove
+    feed extensions:{agent}             the desired document, under the id (an orphan's: under its own row key)
+
+Whatever belongs together is one list of writes, so that it becomes one commit.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+
+from extensa.arm.operations import Operation
+from extensa.extensions.decision import Accepted, Removed
+from extensa.extensions.model import TYPE, Extension
+from extensa.extensions.project import AtRest, project
+from extensa.extensions.settle import Settled
+from extensa.link.extension import ObjectHealth
+from extensa.store.port import (
+    DeleteFeed,
+    DeleteResource,
+    Expect,
+    PutFeed,
+    PutOperation,
+    PutResource,
+    Write,
+)
+
+ROW_TYPE = TYPE.casefold()
+ORPHAN_TYPE = "extensa/extensionorphans"
+_BELOW = f"/providers/{ROW_TYPE}/"
+
+_encode = msgspec.json.Encoder().encode
+_extension = msgspec.json.Decoder(Extension)
+_operation = msgspec.json.Decoder(Operation)
+_at_rest = msgspec.json.Decoder(AtRest)
+
+
+class SeenObjects(Struct, frozen=True, kw_only=True):
+    """The objects of a release as the agent last saw them, and when we heard of it."""
+
+    heard_at: datetime
+    objects: list[ObjectHealth]
+
+
+_objects = msgspec.json.Decoder(SeenObjects)
+_text = msgspec.json.Decoder(str)
+
+
+def below(cluster_key: str) -> str:
+    """Return the prefix of the keys of all extensions of a cluster."""
+    return cluster_key + _BELOW
+
+
+def is_extension(resource_key: str) -> bool:
+    """Whether a row key is that of an extension."""
+    return _BELOW in resource_key
+
+
+def lane(agent: str) -> str:
+    """Return the feed that ``agent`` reads."""
+    return f"extensions:{agent}"
+
+
+def uid_key(uid: str) -> str:
+    """Return the row that tells which extension has this uid."""
+    return f"extension-uid/{uid}"
+
+
+def objects_key(uid: str) -> str:
+    """Return the row of the objects last seen."""
+    return f"extension-objects/{uid}"
+
+
+def orphan_key(uid: str) -> str:
+    """Return the row, and the feed document, of an orphan."""
+    return f"extension-orphan/{uid}"
+
+
+def claim_key(cluster_uid: str, extension_type: str) -> str:
+    """Return the row of the one place that a type has on a cluster."""
+    return f"extension-instance/{cluster_uid}/{extension_type.casefold()}"
+
+
+def extension_of(body: bytes) -> Extension:
+    """Return the extension (or orphan) in a row."""
+    return _extension.decode(body)
+
+
+def operation_of(body: bytes) -> Operation:
+    """Return the operation in a row."""
+    return _operation.decode(body)
+
+
+def at_rest_of(body: bytes) -> AtRest:
+    """Return the desired document in a feed row."""
+    return _at_rest.decode(body)
+
+
+def objects_of(body: bytes) -> SeenObjects:
+    """Return the objects in their row."""
+    return _objects.decode(body)
+
+
+def text_of(body: bytes) -> str:
+    """Return the id or key in a row that holds nothing else."""
+    return _text.decode(body)
+
+
+def accepted(decision: Accepted, etag: str | None, previous_agent: str | None) -> list[Write]:
+    """Return the writes of an accepted PUT, PATCH or DELETE over the record at ``etag`` (None: there is none)."""
+    extension = decision.extension
+    writes: list[Write] = [
+        _record(extension, Expect.ABSENT if etag is None else etag),
+        *_operations(decision.operation, decision.superseded),
+        _desired(extension),
+    ]
+    if decision.created:
+        writes.append(_row(uid_key(extension.uid), "extensa/extensionuids", extension.key))
+        if extension.claim:
+            claim = _row(extension.claim, "extensa/extensioninstances", extension.id)
+            writes.append(msgspec.structs.replace(claim, expect=Expect.ABSENT))
+    if previous_agent is not None and previous_agent != extension.agent:
+        writes.append(DeleteFeed(lane(previous_agent), extension.key))
+    return writes
+
+
+def removed(decision: Removed, etag: str) -> list[Write]:
+    """Return the writes of a forced delete: the record goes now, the release is left to the agent."""
+    orphan = msgspec.structs.replace(decision.orphan, protected=None, settings={})
+    return [
+        *_gone(orphan, etag),
+        *_operations(decision.superseded),
+        PutResource(orphan_key(orphan.uid), ORPHAN_TYPE, _encode(orphan), Expect.ANYTHING),
+        PutFeed(lane(orphan.agent), orphan_key(orphan.uid), _encode(project(orphan))),
+    ]
+
+
+def settled(before: Extension, etag: str, outcome: Settled, now: datetime) -> list[Write]:
+    """Return the writes of what a report, a deadline or a lost cluster came to."""
+    if outcome.extension is None:
+        return [*_gone(before, etag), *_operations(outcome.operation)]
+    writes = [_record(outcome.extension, etag), *_operations(outcome.operation)]
+    if outcome.objects is not None:
+        seen = SeenObjects(heard_at=now, objects=outcome.objects)
+        key = objects_key(before.uid)
+        writes.append(PutResource(key, "extensa/extensionobjects", _encode(seen), Expect.ANYTHING))
+    return writes
+
+
+def mended(extension: Extension, etag: str, previous_agent: str) -> list[Write]:
+    """Return the writes that put right what the feed holds for ``extension``."""
+    writes = [_record(extension, etag), _desired(extension)]
+    if previous_agent != extension.agent:
+        writes.append(DeleteFeed(lane(previous_agent), extension.key))
+    return writes
+
+
+def orphan_gone(orphan: Extension) -> list[Write]:
+    """Return the writes that forget an orphan."""
+    return [DeleteResource(orphan_key(orphan.uid)), DeleteFeed(lane(orphan.agent), orphan_key(orphan.uid))]
+
+
+def _gone(extension: Extension, etag: str) -> list[Write]:
+    writes: list[Write] = [
+        DeleteResource(extension.key, etag),
+        DeleteResource(uid_key(extension.uid)),
+        DeleteResource(objects_key(extension.uid)),
+        DeleteFeed(lane(extension.agent), extension.key),
+    ]
+    if extension.claim:
+        writes.append(DeleteResource(extension.claim))
+    return writes
+
+
+def _record(extension: Extension, expect: str | Expect) -> Write:
+    return PutResource(extension.key, ROW_TYPE, _encode(extension), expect)
+
+
+def _desired(extension: Extension) -> Write:
+    return PutFeed(lane(extension.agent), extension.key, _encode(project(extension)))
+
+
+def _row(key: str, kind: str, text: str) -> PutResource:
+    return PutResource(key, kind, _encode(text), Expect.ANYTHING)
+
+
+def _operations(*written: Operation | None) -> Sequence[Write]:
+    return [
+        PutOperation(each.id, each.resource_id.casefold(), _encode(each), each.ended)
+        for each in written
+        if each is not None
+    ]

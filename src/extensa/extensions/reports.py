@@ -1,0 +1,117 @@
+"""Taking in what agents have seen: find the record, let ``settle`` judge, write once.
+
+Reports come in any order and any number of times, so a report that finds no record, or nothing new to say, is taken
+without a word. What an agent says of an extension that another agent serves is not believed.
+"""
+
+import msgspec
+from msgspec.structs import replace
+
+from extensa.arm.operations import Operation
+from extensa.base.clock import Clock
+from extensa.base.errors import ExtensaError, Unavailable
+from extensa.base.log import correlated, get_logger
+from extensa.extensions import records
+from extensa.extensions.masking import masked
+from extensa.extensions.model import Extension
+from extensa.extensions.settle import Settled, settle
+from extensa.link.extension import ExtensionReports, ObservedExtension, Phase
+from extensa.store.port import StaleWrite, Store
+from extensa.store.vault import Vault
+
+ATTEMPTS = 8
+"""How often a write is decided anew when others were faster."""
+
+_log = get_logger("extensions")
+_secrets = msgspec.json.Decoder(dict[str, str])
+
+
+async def active_operation(store: Store, extension: Extension) -> Operation | None:
+    """Return the record of the extension's active operation, or None when it has none."""
+    if extension.operation is None:
+        return None
+    row = await store.operation(extension.operation)
+    return None if row is None else records.operation_of(row.body)
+
+
+def opened(vault: Vault, extension: Extension) -> dict[str, str]:
+    """Return the protected settings of ``extension``; raises `ExtensaError` (``SealBroken``) when that cannot be."""
+    if extension.protected is None:
+        return {}
+    return _secrets.decode(vault.open(extension.protected.envelope, bound_to=extension.seal))
+
+
+class Reports:
+    """The taking side of the first pair."""
+
+    def __init__(self, store: Store, vault: Vault, clock: Clock) -> None:
+        self._store = store
+        self._vault = vault
+        self._clock = clock
+
+    async def observe(self, agent: str, reports: ExtensionReports) -> None:
+        """Settle each of ``reports``; raises `Unavailable` when other writes left no moment to do so."""
+        for observed in reports.observed:
+            await self._observe(agent, observed)
+
+    async def _observe(self, agent: str, observed: ObservedExtension) -> None:
+        for _ in range(ATTEMPTS):
+            found = await self._find(observed.uid)
+            if found is None:
+                await self._orphan(agent, observed)
+                return
+            extension, etag = found
+            if extension.agent != agent:
+                _log.warning("report of another agent's extension", agent=agent, extension=extension.id)
+                return
+            operation = await active_operation(self._store, extension)
+            now = self._clock()
+            outcome = settle(extension, operation, self._masked(extension, observed), now)
+            if outcome is None:
+                return
+            try:
+                await self._store.commit(records.settled(extension, etag, outcome, now))
+            except StaleWrite:
+                continue
+            _tell(extension, outcome)
+            return
+        raise Unavailable("ReportNotTaken", f"The report on '{observed.uid}' met too many other writes; send it again.")
+
+    async def _find(self, uid: str) -> tuple[Extension, str] | None:
+        pointer = await self._store.get(records.uid_key(uid))
+        row = None if pointer is None else await self._store.get(records.text_of(pointer.body))
+        if row is None:
+            return None
+        extension = records.extension_of(row.body)
+        return (extension, row.etag) if extension.uid == uid else None
+
+    async def _orphan(self, agent: str, observed: ObservedExtension) -> None:
+        row = await self._store.get(records.orphan_key(observed.uid))
+        if row is None:
+            return
+        orphan = records.extension_of(row.body)
+        if orphan.agent == agent and orphan.generation == observed.generation and observed.phase is Phase.GONE:
+            await self._store.commit(records.orphan_gone(orphan))
+            _log.info("orphan removed", extension=orphan.id, uid=orphan.uid)
+
+    def _masked(self, extension: Extension, observed: ObservedExtension) -> ObservedExtension:
+        if extension.protected is None or observed.generation != extension.generation:
+            return observed
+        try:
+            return masked(observed, opened(self._vault, extension).values())
+        except ExtensaError:
+            # Which texts to look for cannot be known, so only what the agent composes itself is kept.
+            failure = observed.failure and replace(observed.failure, raw="")
+            return replace(observed, failure=failure)
+
+
+def _tell(before: Extension, outcome: Settled) -> None:
+    if outcome.operation is not None:
+        with correlated(outcome.operation.correlation_id):
+            _log.info(
+                "operation ended",
+                extension=before.id,
+                operation=outcome.operation.id,
+                status=outcome.operation.status,
+                generation=before.generation,
+            )

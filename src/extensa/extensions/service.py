@@ -1,0 +1,200 @@
+"""Extensions as a resource type: the verbs of ``Microsoft.KubernetesConfiguration/extensions``, and the link's doors.
+
+This is what the ARM front, the link and the night watch see of the room; each method hands on to the one file that does
+the work. It holds no rule and no state of its own.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from extensa.arm.binding import Answer, Binding, Level, Listing, Request, TypeSpec
+from extensa.base.clock import Clock, arm_time
+from extensa.base.errors import ExtensaError, Unavailable
+from extensa.base.ids import new_id
+from extensa.extensions import records
+from extensa.extensions.decision import Absent, Accepted, Denied, Removed, missing, missing_cluster
+from extensa.extensions.draft import Draft
+from extensa.extensions.feeding import Feeding
+from extensa.extensions.model import TYPE, Extension, State
+from extensa.extensions.reports import Reports
+from extensa.extensions.rules import decide_delete, decide_patch, decide_put
+from extensa.extensions.source import Catalog, Clusters, Questions
+from extensa.extensions.sweep import Sweep
+from extensa.extensions.versions import KNOWN, shape_of
+from extensa.extensions.versions.reader import read
+from extensa.extensions.versions.renderer import render
+from extensa.extensions.versions.shape import Shape
+from extensa.extensions.writing import Done, Writing
+from extensa.link.extension import ExtensionFeed, ExtensionReports, ObjectHealth
+from extensa.link.question import Kind, Question
+from extensa.store.port import Store
+from extensa.store.vault import Vault
+
+_LIVE_PATIENCE = timedelta(seconds=20)
+
+
+class Extensions:
+    """The binding of extensions, and what agents and the night watch call.
+
+    ``timeout`` is how many seconds a release may take to become ready.
+    """
+
+    spec = TypeSpec(
+        type=TYPE,
+        levels=(Level.CLUSTER,),
+        api_versions=KNOWN,
+        verbs=frozenset({"get", "put", "patch", "delete", "list"}),
+        actions=("listObjects",),
+        summary="A Helm-packaged service on a cluster.",
+    )
+
+    def __init__(
+        self,
+        store: Store,
+        vault: Vault,
+        *,
+        clusters: Clusters,
+        catalog: Catalog,
+        questions: Questions,
+        clock: Clock,
+        timeout: int = 600,
+    ) -> None:
+        self._store = store
+        self._clusters = clusters
+        self._questions = questions
+        self._clock = clock
+        self._writing = Writing(store, vault, clusters=clusters, catalog=catalog, clock=clock, timeout=timeout)
+        self._feeding = Feeding(store, vault)
+        self._reports = Reports(store, vault, clock)
+        self._sweep = Sweep(store, clusters, clock)
+
+    @property
+    def bindings(self) -> Sequence[Binding]:
+        """What this room brings to the ARM front."""
+        return (self,)
+
+    async def get(self, request: Request) -> Answer:
+        """Return the extension (200); raises `NotFound` in the provider's words, or ARM's when the cluster is not."""
+        row = await self._store.get(request.id.key)
+        if row is None:
+            raise await self._missing(request)
+        extension = records.extension_of(row.body)
+        return Answer(200, render(extension, shape_of(request.api_version)), etag=row.etag)
+
+    async def list(self, request: Request, *, after: str | None, limit: int) -> Listing:
+        """Return one page of the extensions of the cluster ``request.id``; raises `NotFound` without a cluster."""
+        cluster = await self._clusters.find(request.id.key)
+        if cluster is None:
+            raise Denied((missing_cluster(request.id),), 404).error()
+        shape = shape_of(request.api_version)
+        prefix = records.below(request.id.key)
+        rows = await self._store.list(prefix=prefix, type=records.ROW_TYPE, after=after, limit=limit + 1)
+        found = [records.extension_of(row.body) for row in rows[:limit]]
+        value = [render(each, shape) for each in found if each.cluster_uid == cluster.uid]
+        return Listing(value, rows[limit - 1].key if len(rows) > limit else None)
+
+    async def put(self, request: Request) -> Answer:
+        """Create (201) or replace (200) the extension; the same wishes join what runs."""
+        shape = shape_of(request.api_version)
+        draft = read(request.body, shape)
+        done, etag = await self._writing.write(request, draft, partial(decide_put, draft))
+        return _answer(done, etag, shape, begun=201)
+
+    async def patch(self, request: Request) -> Answer:
+        """Change what the body names (202, or 200 when there is nothing to do)."""
+        shape = shape_of(request.api_version)
+        draft = read(request.body, shape)
+        done, etag = await self._writing.write(request, draft, partial(decide_patch, draft))
+        return _answer(done, etag, shape, begun=202)
+
+    async def delete(self, request: Request) -> Answer:
+        """Remove the extension: 202 until the agent has seen it gone, 200 at once with ``forceDelete=true``, 204
+        when there is none.
+        """
+        force = request.query.get("forcedelete", "").casefold() == "true"
+        done, etag = await self._writing.write(request, Draft(), partial(decide_delete, force=force))
+        return _answer(done, etag, shape_of(request.api_version), begun=202)
+
+    async def act(self, request: Request, action: str) -> Answer:  # noqa: ARG002 - there is but one action
+        """Return the objects of the release as last observed, or with ``live=true`` as they are now (200).
+
+        Raises `NotFound`, and `Unavailable` when the agent does not answer.
+        """
+        row = await self._store.get(request.id.key)
+        if row is None:
+            raise await self._missing(request)
+        extension = records.extension_of(row.body)
+        if request.query.get("live", "").casefold() == "true":
+            return await self._live_objects(request, extension)
+        kept = await self._store.get(records.objects_key(extension.uid))
+        if kept is None:
+            return Answer(200, _objects([], 0, None))
+        seen = records.objects_of(kept.body)
+        count = extension.observed.object_count if extension.observed else len(seen.objects)
+        return Answer(200, _objects(seen.objects, count, arm_time(seen.heard_at)))
+
+    async def feed(self, agent: str, *, after: int, wait: float, agent_key: str) -> ExtensionFeed:
+        """Return what ``agent`` should know, see `Feeding.feed`."""
+        return await self._feeding.feed(agent, after=after, wait=wait, agent_key=agent_key)
+
+    async def observe(self, agent: str, reports: ExtensionReports) -> None:
+        """Settle what ``agent`` has seen, see `Reports.observe`."""
+        await self._reports.observe(agent, reports)
+
+    async def sweep(self) -> None:
+        """Put right what the fast path left, one bounded turn."""
+        await self._sweep.turn()
+
+    async def cluster_gone(self, cluster_key: str) -> None:
+        """Remove the extensions of a cluster that is no more, without waiting for the sweep to come by."""
+        await self._sweep.cluster_gone(cluster_key)
+
+    async def _live_objects(self, request: Request, extension: Extension) -> Answer:
+        now = self._clock()
+        question = Question(
+            id=new_id(),
+            kind=Kind.OBJECTS,
+            cluster_uid=extension.cluster_uid,
+            subject=extension.uid,
+            deadline=now + _LIVE_PATIENCE,
+            correlation_id=request.correlation_id,
+            arguments={"release": extension.release, "namespace": extension.namespace},
+        )
+        answer = await self._questions.ask(extension.agent, question, now)
+        if answer.failure_code:
+            raise Unavailable(answer.failure_code, answer.failure_message, target=extension.id)
+        objects = msgspec.convert(answer.body.get("objects", []), list[ObjectHealth])
+        return Answer(200, _objects(objects, len(objects), arm_time(self._clock())))
+
+    async def _missing(self, request: Request) -> ExtensaError:
+        if await self._clusters.find(request.id.scope.key) is None:
+            return Denied((missing_cluster(request.id.scope),), 404).error()
+        return Denied((missing(request.id.name),), 404).error()
+
+
+def _answer(done: Done, etag: str | None, shape: Shape, *, begun: int) -> Answer:
+    """The answer to a write. ``begun`` is the status while work goes on: 201 is for what is being created only."""
+    if isinstance(done, Removed | Absent):
+        return Answer(200 if isinstance(done, Removed) else 204)
+    going = done.operation is not None
+    if begun == 201:
+        going = done.created if isinstance(done, Accepted) else going and done.extension.state is State.CREATING
+    return Answer(begun if going else 200, render(done.extension, shape), done.operation, etag)
+
+
+def _objects(objects: Sequence[ObjectHealth], count: int, observed_at: str | None) -> dict[str, Any]:
+    value = [
+        {
+            "kind": each.kind,
+            "name": each.name,
+            "namespace": each.namespace,
+            "health": each.health,
+            "waitsFor": each.waits_for or None,
+        }
+        for each in objects
+    ]
+    return {"value": value, "count": count, "observedAt": observed_at}

@@ -1,0 +1,218 @@
+"""What an agent's report, or its silence, means: pure judgements from record, report and time to a new record.
+
+The fences stand here (design §3): a report counts only for the uid and the generation it speaks of, only the operation
+the record names may be finished, and an outcome is what was *seen*. A truth that comes after the deadline still
+corrects the record; the operation stays ended as it ended.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+from msgspec.structs import replace
+
+from extensa.arm import operations
+from extensa.arm.operations import Operation
+from extensa.clusters.model import Cluster
+from extensa.extensions import failures
+from extensa.extensions.model import Extension, Observation, State
+from extensa.link.extension import Failure, Level, ObjectHealth, ObservedExtension, Phase, Presence, Status
+
+MARGIN = timedelta(minutes=5)
+"""How much longer than the release's own timeout we wait for an agent to say anything."""
+LONGEST = timedelta(hours=48)
+"""How long an operation may run at the most, whatever the agent says (contract §3.4)."""
+MOST_STATUSES = 20
+"""Lines of ``statuses`` at the most."""
+LONGEST_STATUS = 6000
+"""Characters of one line at the most."""
+HEALTHY = "Current"
+"""kstatus' word for an object that is what it should be."""
+_LONGEST_WORDS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What to write: the new record (None: it goes, the release was seen absent), the operation if it ended now, and
+    the objects if they are others than before.
+    """
+
+    extension: Extension | None
+    operation: Operation | None = None
+    objects: list[ObjectHealth] | None = None
+
+
+def settle(
+    extension: Extension, operation: Operation | None, observed: ObservedExtension, now: datetime
+) -> Settled | None:
+    """Return what ``observed`` changes, or None when it changes nothing: another identity, another generation, a
+    report older than the newest one, or nothing new.
+
+    ``operation`` is the record of the extension's active operation, if it has one.
+    """
+    if _fenced(extension, observed):
+        return None
+    active = _active(extension, operation)
+    if observed.phase is Phase.GONE:
+        return Settled(None, active and operations.succeeded(active, now))
+    observation = _observation(observed, now)
+    fresh = replace(extension, observed=observation)
+    ended: Operation | None = None
+    doing = State(active.doing) if active is not None else _attempt(extension)
+    if observed.phase is Phase.READY:
+        fresh = replace(
+            fresh, state=State.SUCCEEDED, operation=None, error=None, installed_version=extension.version, statuses=[]
+        )
+        ended = active and operations.succeeded(active, now)
+    elif observed.phase is Phase.FAILED and (active is not None or extension.state is State.FAILED):
+        error = failures.error(_failure(observed), doing)
+        fresh = replace(fresh, state=State.FAILED, operation=None, error=error)
+        ended = active and operations.failed(active, now, error)
+    fresh = replace(fresh, statuses=_statuses(fresh, observed, doing))
+    if extension.operation is None and _same(fresh, extension):
+        return None
+    changed = observation.objects_digest != (extension.observed.objects_digest if extension.observed else "")
+    return Settled(fresh, ended, observed.objects if changed else None)
+
+
+def _fenced(extension: Extension, observed: ObservedExtension) -> bool:
+    """Whether a report has no say: of another identity or generation, told before, older than the newest one, or an
+    outcome that cannot be one of what was asked for.
+    """
+    if observed.uid != extension.uid or observed.generation != extension.generation:
+        return True
+    seen = extension.observed
+    if seen is not None and seen.generation == observed.generation:
+        told = observed.observed_at == seen.observed_at and observed.phase is seen.phase
+        if told or observed.observed_at < seen.observed_at:
+            return True
+    return observed.phase is (Phase.READY if extension.presence is Presence.ABSENT else Phase.GONE)
+
+
+def overdue(extension: Extension, operation: Operation, now: datetime) -> bool:
+    """Return whether the agent has had its time: the release's timeout and a margin since it last spoke of this
+    generation (or since the start), and never more than `LONGEST` in all.
+    """
+    seen = extension.observed
+    heard = seen.heard_at if seen is not None and seen.generation == extension.generation else operation.started
+    patience = timedelta(seconds=extension.timeout) + MARGIN
+    return now - max(heard, operation.started) > patience or now - operation.started > LONGEST
+
+
+def expire(extension: Extension, operation: Operation, cluster: Cluster, now: datetime) -> Settled | None:
+    """Return the end of an operation whose time is up, with what is known of the reason; None while there is time."""
+    active = _active(extension, operation)
+    if active is None or not overdue(extension, active, now):
+        return None
+    progress = "; ".join(s.message for s in extension.statuses)
+    failure = failures.unanswered(cluster, progress, now)
+    error = failures.error(failure, State(active.doing))
+    line = _line(failures.status_code(State(active.doing)), failure, State(active.doing), now)
+    ended = operations.failed(active, now, error)
+    kept = [s for s in extension.statuses if s.level is not Level.INFORMATION]
+    return Settled(
+        replace(extension, state=State.FAILED, operation=None, error=error, statuses=[line, *kept][:MOST_STATUSES]),
+        ended,
+    )
+
+
+def orphaned(extension: Extension, operation: Operation | None, now: datetime) -> Settled:
+    """Return the end of an extension whose cluster is gone: the record goes, a deletion has had its way, and any other
+    operation failed.
+    """
+    active = _active(extension, operation)
+    if active is None:
+        return Settled(None)
+    if active.doing == State.DELETING:
+        return Settled(None, operations.succeeded(active, now))
+    failure = Failure(
+        code="ClusterGone",
+        message="The cluster was deleted while the operation ran.",
+        step="",
+        next_step="Create the cluster again, then the extension.",
+    )
+    return Settled(None, operations.failed(active, now, failures.error(failure, State(active.doing))))
+
+
+def _active(extension: Extension, operation: Operation | None) -> Operation | None:
+    if operation is None or operation.terminal or operation.id != extension.operation:
+        return None
+    return operation
+
+
+def _attempt(extension: Extension) -> State:
+    if extension.presence is Presence.ABSENT:
+        return State.DELETING
+    return State.UPDATING if extension.installed_version else State.CREATING
+
+
+def _failure(observed: ObservedExtension) -> Failure:
+    told = observed.failure or Failure(
+        code="Unknown", message="The agent gave up without saying why.", step="", next_step="Look at the agent's log."
+    )
+    return replace(told, message=told.message[:_LONGEST_WORDS], next_step=told.next_step[:_LONGEST_WORDS])
+
+
+def _observation(observed: ObservedExtension, now: datetime) -> Observation:
+    return Observation(
+        generation=observed.generation,
+        phase=observed.phase,
+        observed_at=observed.observed_at,
+        heard_at=now,
+        revision=observed.revision,
+        chart_version=observed.chart_version,
+        object_count=max(observed.object_count, len(observed.objects)),
+        objects_digest=hashlib.blake2b(msgspec.json.encode(observed.objects), digest_size=8).hexdigest(),
+        failure=observed.failure and replace(observed.failure, raw=""),
+    )
+
+
+def _statuses(extension: Extension, observed: ObservedExtension, doing: State) -> list[Status]:
+    """The lines of ``statuses``: none on a healthy extension, progress while it runs, the cause when it failed."""
+    lines: list[Status] = []
+    if observed.phase is Phase.FAILED:
+        failure = _failure(observed)
+        if extension.state is State.FAILED:
+            lines.append(_line(failures.status_code(doing), failure, doing, observed.observed_at))
+        else:
+            lines.append(_unhealthy(failure, observed.observed_at))
+    told = observed.statuses
+    if observed.phase is Phase.WORKING:
+        progress = _progress(observed)
+        if progress is not None and not any(s.code == progress.code for s in told):
+            lines.append(progress)
+    else:
+        told = [s for s in told if s.level is not Level.INFORMATION]
+    return [replace(s, message=s.message[:LONGEST_STATUS]) for s in (*lines, *told)[:MOST_STATUSES]]
+
+
+def _line(code: str, failure: Failure, doing: State, at: datetime) -> Status:
+    return Status(code=code, message=failures.sentence(failure, doing), level=Level.ERROR, time=at)
+
+
+def _unhealthy(failure: Failure, at: datetime) -> Status:
+    """What broke after the operation had succeeded; the provisioning state stays the outcome of the operation."""
+    message = " ".join(part for part in (failure.message, failure.next_step) if part)
+    return Status(code="Unhealthy", message=message, level=Level.ERROR, time=at)
+
+
+def _progress(observed: ObservedExtension) -> Status | None:
+    """``3 of 5 ready: Deployment x waits for …``, from the objects as the agent saw them."""
+    if not observed.objects:
+        return None
+    count = max(observed.object_count, len(observed.objects))
+    waiting = [o for o in observed.objects if o.health != HEALTHY]
+    message = f"{count - len(waiting)} of {count} ready"
+    if waiting:
+        first = waiting[0]
+        message += f": {first.kind} {first.name} waits for {first.waits_for or 'a status'}"
+    return Status(code="Progress", message=message, time=observed.observed_at)
+
+
+def _same(one: Extension, other: Extension) -> bool:
+    """Whether two records differ in nothing but the time of the newest report."""
+    if one.observed is None or other.observed is None:
+        return one == other
+    at, heard = other.observed.observed_at, other.observed.heard_at
+    return replace(one, observed=replace(one.observed, observed_at=at, heard_at=heard)) == other
