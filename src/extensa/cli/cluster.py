@@ -97,7 +97,7 @@ def list_(session: Session, /, resource_group: str | None) -> None:
 def delete(session: Session, path: str, *, yes: bool, no_wait: bool) -> None:
     """Delete a cluster with its extensions."""
     if not yes:
-        click.confirm(f"Delete cluster '{_last(path)}' with everything on it?", abort=True, err=True)
+        options.confirm(f"Delete cluster '{_last(path)}' with everything on it?")
     promise = session.arm.delete(path, _API)
     if not no_wait:
         wait(session, promise, path, _API, title=f"Deleting cluster {_last(path)}")

@@ -141,7 +141,7 @@ def delete(session: Session, path: str, *, yes: bool, force: bool, no_wait: bool
         click.echo(f"There is no extension '{_last(path)}' here: nothing to delete.", err=True)
         return
     if not yes:
-        click.confirm(f"Delete extension '{_last(path)}'?", abort=True, err=True)
+        options.confirm(f"Delete extension '{_last(path)}'?")
     promise = session.arm.delete(path, _API, forceDelete="true" if force else "false")
     if not no_wait:
         wait(session, promise, path, _API, title=f"Removing {_last(path)}")

@@ -83,7 +83,7 @@ def exists(session: Session, name: str) -> None:
 def delete(session: Session, name: str, *, yes: bool, no_wait: bool) -> None:
     """Delete a resource group: its clusters and their extensions go with it."""
     if not yes:
-        click.confirm(f"Delete group '{name}' with everything in it?", abort=True, err=True)
+        options.confirm(f"Delete group '{name}' with everything in it?")
     path = paths.group(session.subscription, name)
     promise = session.arm.delete(path, _API)
     if not no_wait:

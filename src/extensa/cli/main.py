@@ -78,6 +78,8 @@ def run(arguments: Sequence[str], session: Session) -> int:
             _traceback()
         text, code = outcome(error)
         _tell(text)
+    finally:
+        session.close()
     return code if isinstance(code, int) else 0
 
 

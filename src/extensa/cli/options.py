@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from extensa.base.errors import Refused
 from extensa.cli.session import Session
 from extensa.client import paths
 
@@ -98,6 +99,16 @@ def no_wait(command: _F) -> _F:
 def yes(command: _F) -> _F:
     """Add ``-y``."""
     return click.option("-y", "--yes", is_flag=True, help="Do not ask.")(command)
+
+
+def confirm(question: str) -> None:
+    """Ask and return when the answer is yes; raises `Refused` for any other answer, or none."""
+    try:
+        if click.confirm(question, err=True):
+            return
+    except click.Abort:
+        click.echo(err=True)
+    raise Refused("NotConfirmed", "Nothing was done.", next_step="Answer y, or add --yes.")
 
 
 def tags(command: _F) -> _F:

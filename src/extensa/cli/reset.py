@@ -7,6 +7,7 @@ import click
 
 from extensa.base.errors import Refused
 from extensa.base.home import Home
+from extensa.cli import options
 from extensa.cli.down import stop_all
 from extensa.cli.grammar import CONTEXT, Command
 from extensa.cli.session import Session
@@ -17,7 +18,7 @@ from extensa.cli.session import Session
     context_settings=CONTEXT,
     examples=[("Begin anew", "extensa reset --yes && extensa up")],
 )
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@options.yes
 @click.pass_obj
 def reset(session: Session, /, *, yes: bool) -> None:
     """Stop everything and remove the data folder: all clusters, extensions, keys and logs.
@@ -30,7 +31,7 @@ def reset(session: Session, /, *, yes: bool) -> None:
         return
     require_ours(home, user_home=Path.home(), cwd=Path.cwd())
     if not yes:
-        click.confirm(f"Remove {home.path} with all clusters, extensions and keys in it?", abort=True, err=True)
+        options.confirm(f"Remove {home.path} with all clusters, extensions and keys in it?")
     stop_all(home)
     shutil.rmtree(home.path)
     click.echo(f"Removed {home.path}.", err=True)

@@ -25,6 +25,7 @@ class Session:
         """``processes`` runs server, host and agent by name, in the foreground; ``entry`` brings them."""
         self.environ = environ
         self.processes = processes
+        self._callers: list[Arm] = []
         self.asked_format: str | None = None
         self.asked_subscription: str | None = None
 
@@ -54,7 +55,14 @@ class Session:
         authority = Http(chosen.authority, ca=self._authority_of(chosen.authority))
         tokens = Tokens(chosen, authority=authority, cache=self.home.token_cache)
         http = Http(chosen.endpoint, ca=self._authority_of(chosen.endpoint))
-        return Arm(http, tokens, subscription=chosen.subscription)
+        made = Arm(http, tokens, subscription=chosen.subscription)
+        self._callers.append(made)
+        return made
+
+    def close(self) -> None:
+        """Close every connection of this run."""
+        for caller in self._callers:
+            caller.close()
 
     @property
     def format(self) -> str:

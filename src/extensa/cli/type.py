@@ -19,7 +19,10 @@ COLUMNS: tuple[Column, ...] = (
     ("ClusterTypes", "properties.supportedClusterTypes"),
     ("Description", "properties.description"),
 )
-VERSION_COLUMNS: tuple[Column, ...] = (("Version", "properties.version|name"), ("ReleaseTrains", "properties.trains"))
+VERSION_COLUMNS: tuple[Column, ...] = (
+    ("Version", "properties.version|name"),
+    ("ReleaseTrains", "properties.releaseTrains"),
+)
 
 
 @click.group(cls=Group)

@@ -50,6 +50,7 @@ def telling(session: Session, path: str, api_version: str, *, say: Callable[[str
         yield
     finally:
         ended.set()
+        looker.join(_LOOK)
 
 
 def words(resource: Any) -> str:

@@ -123,12 +123,9 @@ class Tokens:
             "client_secret": chosen.client_secret,
             "scope": f"{chosen.endpoint}/.default",
         }
-        reply = self._authority.request(
-            "POST",
-            path,
-            headers={"content-type": "application/x-www-form-urlencoded"},
-            body=urlencode(form).encode(),
-        )
+        sent = {"content-type": "application/x-www-form-urlencoded"}
+        reply = self._authority.request("POST", path, headers=sent, body=urlencode(form).encode())
+        self._authority.close()  # the next token is an hour away
         if reply.status != 200:
             raise _refusal(reply, self._authority.base_url)
         answer = reply.json()
