@@ -96,6 +96,11 @@ def superseded(operation: Operation, now: datetime) -> Operation:
         "target": operation.resource_id,
         "additionalInfo": [],
     }
+    return canceled(operation, now, error)
+
+
+def canceled(operation: Operation, now: datetime, error: dict[str, Any]) -> Operation:
+    """Return the record, ended without outcome for the reason in ``error``; one that had ended is returned as it is."""
     return _ended(operation, "Canceled", now, error)
 
 
