@@ -89,6 +89,13 @@ class ExtensionType(Struct, frozen=True, kw_only=True, omit_defaults=True):
         wanted = version.casefold()
         return next((each for each in self.versions if each.version.casefold() == wanted), None)
 
+    def version(self, version: str) -> TypeVersion:
+        """Return the version of exactly this name; raises `LookupError` when it is not there."""
+        found = self.find(version)
+        if found is None:
+            raise LookupError(f"{self.name} has no version {version}")
+        return found
+
     def supports(self, cluster_type: str) -> bool:
         """Whether the type may be installed on ``cluster_type``, in any letters, singular or plural."""
         return singular(cluster_type) in {singular(each) for each in self.supported_cluster_types}
