@@ -125,6 +125,7 @@ def start_detached(argv: Sequence[str], *, env: Mapping[str, str], log: Path, cw
             cwd=cwd,
             start_new_session=True,
         )
+    child.returncode = 0  # nobody will wait for it: a daemon's end is not ours to collect, nor to warn of
     return child.pid
 
 

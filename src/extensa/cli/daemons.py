@@ -20,7 +20,9 @@ from extensa.base.home import Home
 from extensa.base.processes import alive, start_detached, start_ticks
 
 NAMES = ("server", "host", "agent")
-_MODULE = "extensa.entry.cli"
+PROGRAM = ("-P", "-m", "extensa.entry.cli")
+"""What follows the interpreter on the command line of a process, before its name."""
+
 _LOOK = 0.05
 _READY = 60.0
 _GRACE = {
@@ -45,9 +47,9 @@ def running(home: Home, name: str) -> Running | None:
     return _told(home, name) or _found(home, name)
 
 
-def start(home: Home, name: str, *, arguments: tuple[str, ...] = ()) -> Running:
+def start(home: Home, name: str) -> Running:
     """Start a process in the background, its output appended to its log, and return it (not ready yet)."""
-    argv = [sys.executable, "-P", "-m", _MODULE, name, *arguments]
+    argv = [sys.executable, *PROGRAM, name]
     env = {**os.environ, "EXTENSA_HOME": str(home.path), "PYTHONUNBUFFERED": "1"}
     pid = start_detached(argv, env=env, log=home.log(name), cwd=home.path)
     return Running(name, pid, start_ticks(pid) or 0, ready=False)
@@ -157,7 +159,7 @@ def _found(home: Home, name: str) -> Running | None:
     """Return a process of ours that has not written its pid file, by what /proc says of it."""
     wanted = f"EXTENSA_HOME={home.path}".encode()
     for pid, words in _command_lines():
-        if words[-2:] == [_MODULE, name]:
+        if words[1:] == [*PROGRAM, name]:
             with contextlib.suppress(OSError):
                 environ = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
                 ticks = start_ticks(pid)

@@ -43,8 +43,13 @@ def env(session: Session, /, *, sdk: bool) -> None:
     click.echo(lines(exports(credential, session.home, session.environ, ca_bundle=bundle, sdk=sdk)), nl=False)
 
 
-def ca_bundle(home: Home, present: str) -> Path:
-    """Return the bundle to name: the server's, or one that also holds what the shell trusted before us."""
+def ca_bundle(home: Home, present: str) -> Path | None:
+    """Return the bundle to name: the server's, or one that also holds what the shell trusted before us.
+
+    None when there is no certificate of ours: the server was told to speak plain HTTP.
+    """
+    if not home.ca_bundle.is_file():
+        return None
     before = Path(present).expanduser() if present else home.ca_bundle
     if before == home.shell_ca_bundle and before.is_file():
         return before

@@ -14,10 +14,11 @@ _LOOPBACK = ("localhost", "127.0.0.1")
 
 
 def exports(
-    credential: Credential, home: Home, environ: Mapping[str, str], *, ca_bundle: Path, sdk: bool = False
+    credential: Credential, home: Home, environ: Mapping[str, str], *, ca_bundle: Path | None, sdk: bool = False
 ) -> dict[str, str]:
     """Return the variables by name, in the order they are printed.
 
+    ``ca_bundle`` is None when nothing is encrypted here.
     ``sdk`` gives the form in which ``DefaultAzureCredential`` asks no public directory: tenant ``adfs``.
     """
     found = {
@@ -29,8 +30,7 @@ def exports(
         "AZURE_SUBSCRIPTION_ID": credential.subscription,
         "AZURE_AUTHORITY_HOST": credential.authority,
         "AZURE_CONFIG_DIR": str(home.azure_config),
-        "REQUESTS_CA_BUNDLE": str(ca_bundle),
-        "SSL_CERT_FILE": str(ca_bundle),
+        **({"REQUESTS_CA_BUNDLE": str(ca_bundle), "SSL_CERT_FILE": str(ca_bundle)} if ca_bundle else {}),
         "KUBECONFIG": str(home.kubeconfig),
         "PATH": _path(str(home.bin), environ.get("PATH", "")),
     }
