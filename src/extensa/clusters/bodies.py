@@ -83,9 +83,7 @@ def _pool(pool: object) -> object:
 def _clean_identities(kept: dict[str, Any], properties: dict[str, Any], cluster: ResourceId) -> None:
     """Take the ids of principals off again, and the kubelet's identity where it is only the default."""
     kept.pop("identity", None)  # read on its own, by `identities`
-    profile = properties.get("identityProfile")
-    if not isinstance(profile, dict):
-        return
+    profile = objects(properties, "identityProfile")
     kubelet = profile.get("kubeletidentity")
     if isinstance(kubelet, dict):
         named = str(kubelet.get("resourceId", ""))
@@ -94,4 +92,4 @@ def _clean_identities(kept: dict[str, Any], properties: dict[str, Any], cluster:
         if named and not is_default:
             profile["kubeletidentity"] = {"resourceId": named}
     if not profile:
-        properties.pop("identityProfile")
+        properties.pop("identityProfile", None)

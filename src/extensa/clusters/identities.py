@@ -63,7 +63,8 @@ def decide(body: dict[str, Any], present: Identities | None, problems: Problems)
                 next_step="Leave the identity as it is, or make a new cluster.",
             )
         return present
-    return _unmanaged(named, present, implied=client_id.casefold() == _MSI, problems=problems)
+    implied = kind is None and client_id.casefold() == _MSI
+    return _unmanaged(named, present, implied=implied, problems=problems)
 
 
 def _unmanaged(named: str, present: Identities | None, *, implied: bool, problems: Problems) -> Identities:

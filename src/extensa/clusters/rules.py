@@ -20,6 +20,14 @@ from extensa.link.cluster import Power
 _NAME = re.compile(r"[a-zA-Z0-9]([-_a-zA-Z0-9]{0,61}[a-zA-Z0-9])?")
 _DNS_PREFIX = re.compile(r"[a-zA-Z0-9]([-a-zA-Z0-9]{0,52}[a-zA-Z0-9])?")
 _LOCATION = re.compile(r"[a-z0-9]{1,64}")
+_OBJECTS = (
+    "aadProfile",
+    "identityProfile",
+    "networkProfile",
+    "oidcIssuerProfile",
+    "servicePrincipalProfile",
+    "windowsProfile",
+)
 _ONCE = (("networkProfile", "podCidr"), ("networkProfile", "serviceCidr"), ("networkProfile", "dnsServiceIP"))
 """Besides what `_fill` keeps by itself: what can be chosen only when the cluster is made."""
 
@@ -168,8 +176,7 @@ def _draft(facts: PutFacts) -> Draft:
             "and ending with a letter or digit.",
             target="name",
         )
-    if not isinstance(body.get("properties", {}), dict):
-        problems.add("InvalidParameter", "properties must be an object.", target="properties")
+    _check_shape(body, problems)
     location = _location(body, existing, problems)
     present = identities.kept(existing.identity, existing.body) if existing else None
     acting = identities.decide(body, present, problems)
@@ -188,6 +195,15 @@ def _draft(facts: PutFacts) -> Draft:
     _fill(kept, facts, location, problems)
     problems.refuse_if_any()
     return Draft(location, acting.kind, kept, version)
+
+
+def _check_shape(body: dict[str, Any], problems: Problems) -> None:
+    """Ask that what is read here are objects; what is only kept may be anything."""
+    named = [("", body, name) for name in ("properties", "identity", "sku")]
+    named += [("properties.", bodies.objects(body, "properties"), name) for name in _OBJECTS]
+    for prefix, holder, name in named:
+        if holder.get(name) is not None and not isinstance(holder[name], dict):
+            problems.add("InvalidParameter", f"{prefix}{name} must be an object.", target=f"{prefix}{name}")
 
 
 def _location(body: dict[str, Any], existing: Record | None, problems: Problems) -> str:

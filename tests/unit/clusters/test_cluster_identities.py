@@ -36,6 +36,7 @@ def decide(asked: dict[str, Any], present: Identities | None = None) -> tuple[Id
         (body(), None, Identities(NONE)),
         (body("None"), None, Identities(NONE)),
         (body(None, "msi"), None, MANAGED),
+        (body("None", "msi"), None, Identities(NONE)),
         (body(None, APP), None, SERVICE),
         (body("SystemAssigned", APP), None, MANAGED),
         (body("UserAssigned", users={USER_ID: {}}), None, Identities(USER, (USER_ID,))),

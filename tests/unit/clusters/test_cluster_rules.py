@@ -105,6 +105,8 @@ def test_states_that_forbid_a_put(existing: Record, body: dict[str, Any], words:
         ({"location": 5}, "InvalidParameter location"),
         ({"location": "west/europe"}, "InvalidParameter location"),
         ({"properties": []}, "InvalidParameter properties"),
+        ({"identity": "x"}, "InvalidParameter identity"),
+        ({"properties": {"identityProfile": ["x"]}}, "InvalidParameter properties.identityProfile"),
         ({"tags": ["a"]}, "InvalidTags tags"),
         ({"tags": {"a": 5}}, "InvalidTags tags"),
         ({"tags": {"": "b"}}, "InvalidTags tags"),
