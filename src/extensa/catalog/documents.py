@@ -5,6 +5,8 @@ write is seen at once. What a change is, others decide; here it is written again
 decided again when another write came between.
 """
 
+import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +19,7 @@ from extensa.store.port import DeleteResource, Expect, PutResource, Row, StaleWr
 
 _ROW_TYPE = TYPE.casefold()
 _MOST_TYPES = 5000
-_TRIES = 5
+_TRIES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Documents:
         self._clock = clock
         self._decoder = msgspec.json.Decoder(ExtensionType)
         self._decoded: dict[str, Kept] = {}
+        self._changing = asyncio.Lock()  # within this process one waits; only other replicas come between
 
     async def find(self, name: str) -> Kept | None:
         """Return the type of this name, in any letters, or None."""
@@ -56,30 +59,28 @@ class Documents:
 
         Raises what ``change`` raises, and `StaleWrite` when others kept coming between.
         """
-        key = row_key(name)
-        tries = _TRIES
-        while True:
-            row = await self._store.get(key)
-            before = self._kept(row) if row is not None else None
-            after = change(before, self._clock())
-            if before is not None and after is before.extension_type:
-                return before, False
-            expect = Expect.ABSENT if before is None else before.etag
-            try:
-                etags = await self._store.commit([PutResource(key, _ROW_TYPE, msgspec.json.encode(after), expect)])
-            except StaleWrite:
-                tries -= 1
-                if not tries:
-                    raise
-                continue
-            kept = self._decoded[key] = Kept(after, etags[key])
-            return kept, before is None
+        async with self._changing:
+            for _ in range(_TRIES - 1):
+                with contextlib.suppress(StaleWrite):
+                    return await self._change_once(row_key(name), change)
+            return await self._change_once(row_key(name), change)
 
     async def delete(self, kept: Kept) -> None:
         """Remove a type with all its versions; raises `StaleWrite` when it was changed since it was read."""
         key = row_key(kept.extension_type.name)
         await self._store.commit([DeleteResource(key, kept.etag)])
         self._decoded.pop(key, None)
+
+    async def _change_once(self, key: str, change: Change) -> tuple[Kept, bool]:
+        row = await self._store.get(key)
+        before = self._kept(row) if row is not None else None
+        after = change(before, self._clock())
+        if before is not None and after is before.extension_type:
+            return before, False
+        expect = Expect.ABSENT if before is None else before.etag
+        etags = await self._store.commit([PutResource(key, _ROW_TYPE, msgspec.json.encode(after), expect)])
+        kept = self._decoded[key] = Kept(after, etags[key])
+        return kept, before is None
 
     def _kept(self, row: Row) -> Kept:
         known = self._decoded.get(row.key)

@@ -24,6 +24,9 @@ UNSUPPORTED = "extensa.dev/unsupported-kubernetes"
 KNOWN_ASKS = ("protectedKeys",)
 """The values a chart can ask the platform for."""
 
+LARGEST = 256 * 1024
+"""Bytes of a Chart.yaml at the most: reading YAML of this size takes seconds if it is made to."""
+
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,249}\Z")
 _NUMBER = r"v?\d+(?:\.\d+){0,2}"
 _EXPRESSION = re.compile(rf"(?:(?:[<>]=?|=)?\s*{_NUMBER}|{_NUMBER}\.\.{_NUMBER})\Z")
@@ -75,6 +78,9 @@ def read_metadata(content: bytes, problems: Problems) -> Metadata | None:
 
 
 def _mapping(content: bytes, problems: Problems) -> dict[str, Any] | None:
+    if len(content) > LARGEST:
+        _add(problems, f"it has {len(content)} bytes; at most {LARGEST} are taken.")
+        return None
     try:
         found = yaml.safe_load(content)
     except (yaml.YAMLError, ValueError, RecursionError) as error:

@@ -125,6 +125,7 @@ def test_every_fault_of_a_chart_yaml_is_told_at_once() -> None:
         (b"[" * 5000, "is not valid YAML"),
         (b"\xff\xfe\x00", "is not valid YAML"),
         (b"name: sample\n", "apiVersion must be v2, not nothing"),
+        (b"# " + b"x" * 262144, "at most 262144 are taken"),
         (b"!!python/object/apply:os.getcwd []", "is not valid YAML"),
     ],
 )
