@@ -52,14 +52,15 @@ def project(extension: Extension) -> AtRest:
 
 
 def _injected(extension: Extension) -> dict[str, Any]:
-    """The values Azure gives to marketplace charts; any other chart gets none, for its schema may refuse them."""
-    if extension.plan is None:
-        return {}
-    return {
-        "global": {
-            "azure": {
-                "extension": {"resourceId": extension.id},
-                "marketplace": {"planId": extension.plan.name},
-            }
+    """The values Azure gives to marketplace charts, and those the chart asks for; any other chart gets none, for its
+    schema may refuse them.
+    """
+    found: dict[str, Any] = {}
+    if extension.plan is not None:
+        found["azure"] = {
+            "extension": {"resourceId": extension.id},
+            "marketplace": {"planId": extension.plan.name},
         }
-    }
+    if extension.chart is not None and "protectedKeys" in extension.chart.asks:
+        found["extensa"] = {"protectedKeys": list(extension.protected.keys) if extension.protected is not None else []}
+    return {"global": found} if found else {}

@@ -1,6 +1,7 @@
 """The desired document: whole, from the extension alone, and without a secret in the clear."""
 
 import msgspec
+from msgspec.structs import replace
 
 from extensa.extensions.model import Plan, Protected
 from extensa.extensions.project import AtRest, project
@@ -45,6 +46,16 @@ def test_marketplace_charts_get_the_platforms_values_and_others_none() -> None:
     assert {
         "global": {"azure": {"extension": {"resourceId": wanted.id}, "marketplace": {"planId": "basic"}}}
     } == project(wanted).desired.injected
+
+
+def test_a_chart_that_asks_is_told_which_keys_are_protected() -> None:
+    asking = replace(chart("1.1.0"), asks=["protectedKeys"])
+    secret = Protected(envelope="sealed", keys=["secret.token", "greeting"])
+
+    for protected, keys in ((secret, ["secret.token", "greeting"]), (None, [])):
+        found = project(extension(chart=asking, protected=protected))
+        assert {"global": {"extensa": {"protectedKeys": keys}}} == found.desired.injected
+    assert {} == project(extension(protected=secret)).desired.injected
 
 
 def test_a_document_survives_its_rest() -> None:
