@@ -65,6 +65,10 @@ class Home:
         """Held by the one ``extensa up`` that is at work here. Written by: CLI."""
         return self.path / "run" / "up.lock"
 
+    def process_lock(self, process: str) -> Path:
+        """Held by the one ``server``, ``host`` or ``agent`` of this folder as long as it lives. Written by: it."""
+        return self.path / "run" / f"{process}.lock"
+
     def log(self, process: str) -> Path:
         """What ``server``, ``host`` or ``agent`` prints, JSON lines. Written by: the process itself."""
         return self.path / "logs" / f"{process}.log"

@@ -28,6 +28,9 @@ class Settings:
     )
     arm: str = _setting("EXTENSA_ARM", "ARM front the CLI calls; default: the one of the data folder.", "")
     output: str = _setting("EXTENSA_OUTPUT", "How the CLI prints answers: json, table, tsv or yaml.", "json")
+    plain_http: str = _setting(
+        "EXTENSA_PLAIN_HTTP", "yes: the ARM front speaks HTTP without TLS; for tests on loopback.", "no"
+    )
     log_level: str = _setting("EXTENSA_LOG_LEVEL", "debug, info, warning or error.", "info")
     location: str = _setting("EXTENSA_LOCATION", "Region used where a caller names none.", "westeurope")
     kubernetes_binaries: str = _setting(
@@ -74,7 +77,15 @@ class Settings:
     @property
     def base_url(self) -> str:
         """The URL that stands in tokens, metadata and operation links, without a trailing slash."""
-        return (self.public_url or f"https://localhost:{self.host_and_port[1]}").rstrip("/")
+        scheme = "http" if self.plain else "https"
+        return (self.public_url or f"{scheme}://localhost:{self.host_and_port[1]}").rstrip("/")
+
+    @property
+    def plain(self) -> bool:
+        """Whether the front does without TLS; raises `ValueError` when ``EXTENSA_PLAIN_HTTP`` is neither yes nor no."""
+        if self.plain_http not in ("yes", "no"):
+            raise ValueError(f"EXTENSA_PLAIN_HTTP must be yes or no, not {self.plain_http!r}")
+        return self.plain_http == "yes"
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:

@@ -22,7 +22,7 @@ from extensa.edge.handlers.metrics import MetricsHandler, Reading
 from extensa.edge.handlers.openapi import OpenApiHandler
 from extensa.edge.handlers.operations import OperationHandler
 from extensa.edge.handlers.providers import ProviderHandler
-from extensa.edge.handlers.publish import PublishHandler
+from extensa.edge.handlers.publish import PUBLISHED, PublishHandler
 from extensa.edge.handlers.resource import ResourceHandler
 from extensa.edge.handlers.resource_list import ResourceListHandler
 from extensa.edge.holds import Holds
@@ -71,7 +71,7 @@ def build_app(rooms: Rooms, *, base_url: str, clock: Clock = utc_now) -> Front:
     """Return the front over ``rooms``; ``base_url`` stands in every absolute URL that it gives out."""
     meters, holds = Meters(), Holds()
     openapi = OpenApiHandler()
-    table = RouteTable(_routes(rooms, openapi, meters, holds, base_url))
+    table = RouteTable(_routes(rooms, openapi, meters, holds, base_url=base_url, clock=clock))
     openapi.write(table, base_url=base_url)
     challenge = f'Bearer authorization_uri="{base_url}/{rooms.identity.tenant_id}", error="invalid_token"'
     middleware: list[Callable[[ASGIApp], ASGIApp]] = [  # outermost first
@@ -95,7 +95,9 @@ async def serve(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: AR
     await send_reply(exchange, await exchange.matched().route.handler(exchange), send)
 
 
-def _routes(rooms: Rooms, openapi: OpenApiHandler, meters: Meters, holds: Holds, base_url: str) -> Iterator[Route]:
+def _routes(
+    rooms: Rooms, openapi: OpenApiHandler, meters: Meters, holds: Holds, *, base_url: str, clock: Clock
+) -> Iterator[Route]:
     """Give every route: those of no type, and those of every type."""
     authority = rooms.identity
     handlers = Handlers(
@@ -106,6 +108,7 @@ def _routes(rooms: Rooms, openapi: OpenApiHandler, meters: Meters, holds: Holds,
             questions=rooms.questions,
             charts=rooms.charts,
             holds=holds,
+            clock=clock,
         ),
         login=LoginHandler(authority),
         metadata=MetadataHandler(base_url=base_url, tenant_id=authority.tenant_id),
@@ -113,7 +116,12 @@ def _routes(rooms: Rooms, openapi: OpenApiHandler, meters: Meters, holds: Holds,
         openapi=openapi,
         operations=OperationHandler(rooms.operations, authority=authority, holds=holds, base_url=base_url),
         providers=ProviderHandler(rooms.providers, directory=rooms.directory, authority=authority),
-        publish=PublishHandler(rooms.publisher, authority=authority, base_url=base_url),
+        publish=PublishHandler(
+            rooms.publisher,
+            authority=authority,
+            api_versions=[v for each in rooms.bindings if each.spec.type == PUBLISHED for v in each.spec.api_versions],
+            base_url=base_url,
+        ),
         resources=ResourceListHandler(rooms.everything, authority=authority, base_url=base_url),
     )
     yield from fixed_routes(handlers)

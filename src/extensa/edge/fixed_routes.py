@@ -16,7 +16,7 @@ from extensa.edge.handlers.metrics import MetricsHandler
 from extensa.edge.handlers.openapi import OpenApiHandler
 from extensa.edge.handlers.operations import OperationHandler
 from extensa.edge.handlers.providers import ProviderHandler
-from extensa.edge.handlers.publish import LARGEST_CHART, PublishHandler
+from extensa.edge.handlers.publish import LARGEST_CHART, PUBLISHED, PublishHandler
 from extensa.edge.handlers.resource_list import ResourceListHandler
 from extensa.edge.resource_routes import CLUSTER, GROUP, SUBSCRIPTION
 
@@ -101,7 +101,7 @@ def _subscription_routes(by: Handlers) -> Iterator[Route]:
     yield Route(
         method="PUT",
         template=_VERSION,
-        name="Microsoft.KubernetesConfiguration/extensionTypes/versions",
+        name=PUBLISHED,
         verb="publish",
         handler=by.publish.publish,
         summary="Publish a version of an extension type; the body is the chart archive",

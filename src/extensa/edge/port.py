@@ -5,6 +5,7 @@ documents come from `extensa.arm` and `extensa.link`.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 from extensa.arm.binding import Answer as ArmAnswer
@@ -73,6 +74,10 @@ class Operations(Protocol):
 
 class Clusters(Protocol):
     """The clusters room's side of the link."""
+
+    def heard(self, name: str, now: datetime) -> None:
+        """Remember that a host or agent speaks now."""
+        ...
 
     async def feed(self, host: str, *, after: int, wait: float) -> ClusterFeed:
         """Return what is new for ``host`` after a cursor, held up to ``wait`` seconds."""

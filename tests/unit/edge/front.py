@@ -195,6 +195,9 @@ class LinkRooms:
 
 
 class ClusterLink(LinkRooms):
+    def heard(self, name: str, now: datetime) -> None:
+        self.asked.append({"heard": name, "now": now})
+
     async def feed(self, host: str, *, after: int, wait: float) -> ClusterFeed:
         await self._wait(caller=host, after=after, wait=wait)
         return ClusterFeed(cursor=after, desired=[], server_key="key")

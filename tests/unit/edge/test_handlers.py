@@ -226,6 +226,7 @@ class TestLink:
 
         assert {"cursor": 7, "desired": []} == answer.json()
         assert [{"caller": "hosted", "after": 7, "wait": 55.0, "agent_key": "key"}] == house.extensions.asked
+        assert [{"heard": "hosted", "now": NOW}] == house.clusters.asked
 
     async def test_a_host_asks_for_clusters_and_an_agent_for_questions(self, house: House) -> None:
         clusters = await house.client.get("/link/v1/clusters", headers=HOST)

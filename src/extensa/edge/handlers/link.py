@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
+from extensa.base.clock import Clock
 from extensa.base.errors import Forbidden, NotFound, Refused
 from extensa.edge.body import invalid
 from extensa.edge.exchange import Exchange, Reply
@@ -34,17 +35,25 @@ class LinkHandler:
     """The six feeds and reports, and the charts."""
 
     def __init__(
-        self, *, clusters: Clusters, extensions: Extensions, questions: Questions, charts: Charts, holds: Holds
+        self,
+        *,
+        clusters: Clusters,
+        extensions: Extensions,
+        questions: Questions,
+        charts: Charts,
+        holds: Holds,
+        clock: Clock,
     ) -> None:
         self._clusters = clusters
         self._extensions = extensions
         self._questions = questions
         self._charts = charts
         self._holds = holds
+        self._clock = clock
 
     async def extensions(self, exchange: Exchange) -> Reply:
         """Answer an agent with the extensions that are new to it, sealed to the key it names."""
-        agent = _caller(exchange, "agent")
+        agent = self._speaker(exchange, "agent")
         key = exchange.header(b"extensa-agent-key")
         if not key:
             raise Refused("MissingAgentKey", "The header 'Extensa-Agent-Key' is required.", target="Extensa-Agent-Key")
@@ -56,13 +65,13 @@ class LinkHandler:
 
     async def observe_extensions(self, exchange: Exchange) -> Reply:
         """Take in an agent's reports on extensions."""
-        agent = _caller(exchange, "agent")
+        agent = self._speaker(exchange, "agent")
         await self._extensions.observe(agent, await _document(exchange, ExtensionReports))
         return Reply(204)
 
     async def clusters(self, exchange: Exchange) -> Reply:
         """Answer a host with the clusters that are new to it."""
-        host = _caller(exchange, "host")
+        host = self._speaker(exchange, "host")
         after, wait = _cursor(exchange)
         return json_reply(
             200, await self._holds.hold(lambda held: self._clusters.feed(host, after=after, wait=held), wait)
@@ -70,13 +79,13 @@ class LinkHandler:
 
     async def observe_clusters(self, exchange: Exchange) -> Reply:
         """Take in a host's reports on clusters."""
-        host = _caller(exchange, "host")
+        host = self._speaker(exchange, "host")
         await self._clusters.observe(host, await _document(exchange, ClusterReports))
         return Reply(204)
 
     async def questions(self, exchange: Exchange) -> Reply:
         """Answer an agent with the questions that are new to it."""
-        agent = _caller(exchange, "agent")
+        agent = self._speaker(exchange, "agent")
         after, wait = _cursor(exchange)
         return json_reply(
             200, await self._holds.hold(lambda held: self._questions.feed(agent, after=after, wait=held), wait)
@@ -84,30 +93,34 @@ class LinkHandler:
 
     async def answer(self, exchange: Exchange) -> Reply:
         """Take in an agent's answer to a question."""
-        agent = _caller(exchange, "agent")
+        agent = self._speaker(exchange, "agent")
         await self._questions.answer(agent, await _document(exchange, Answer))
         return Reply(204)
 
     async def chart(self, exchange: Exchange) -> Reply:
         """Answer an agent with a chart archive."""
-        _caller(exchange, "agent")
+        self._speaker(exchange, "agent")
         digest = exchange.names["digest"]
         content = await self._charts.chart(digest) if _DIGEST.match(digest) else None
         if content is None:
             raise NotFound("ChartNotFound", f"There is no chart '{digest}'.", target=digest)
         return Reply(200, content, [(b"content-type", b"application/gzip")])
 
+    def _speaker(self, exchange: Exchange, kind: str) -> str:
+        """Return the name of the host or agent that calls, and remember that it does.
 
-def _caller(exchange: Exchange, kind: str) -> str:
-    """Return the name of the host or agent that calls; raises `Forbidden` when it is of the other kind."""
-    link = exchange.link
-    if link is None or link.kind != kind:
-        raise Forbidden(
-            "LinkCredentialMismatch",
-            f"This path is for {kind}s; the credential is {'none' if link is None else f'that of a {link.kind}'}.",
-            target=exchange.path,
-        )
-    return link.name
+        Raises `Forbidden` when it is of the other kind.
+        """
+        link = exchange.link
+        if link is None or link.kind != kind:
+            other = "something else" if link is None else link.kind
+            raise Forbidden(
+                "LinkCredentialMismatch",
+                f"This path is for the {kind}, and the credential is that of the {other}.",
+                target=exchange.path,
+            )
+        self._clusters.heard(link.name, self._clock())
+        return link.name
 
 
 def _cursor(exchange: Exchange) -> tuple[int, float]:

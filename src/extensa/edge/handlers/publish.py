@@ -4,6 +4,8 @@ An additive path of ours (Azure has no public one): ``PUT …/extensionTypes/{t}
 ``application/gzip``. The archive is taken in piece by piece and given up at 16 MB; what is in it the catalog judges.
 """
 
+from collections.abc import Sequence
+
 from extensa.arm import api_versions
 from extensa.arm.binding import Request
 from extensa.base.errors import Refused
@@ -12,6 +14,8 @@ from extensa.edge.exchange import Exchange, Reply
 from extensa.edge.port import Authority, Publisher
 from extensa.edge.render import answer_reply
 
+PUBLISHED = "Microsoft.KubernetesConfiguration/extensionTypes/versions"
+"""The type that is published."""
 LARGEST_CHART = 16 * 1024 * 1024
 """Bytes of a chart archive at the most."""
 _GZIP = ("application/gzip", "application/x-gzip", "application/x-tar+gzip", "application/octet-stream")
@@ -20,8 +24,11 @@ _GZIP = ("application/gzip", "application/x-gzip", "application/x-tar+gzip", "ap
 class PublishHandler:
     """Takes chart archives for the catalog."""
 
-    def __init__(self, publisher: Publisher, *, authority: Authority, base_url: str) -> None:
+    def __init__(
+        self, publisher: Publisher, *, authority: Authority, api_versions: Sequence[str], base_url: str
+    ) -> None:
         self._publisher = publisher
+        self._known = api_versions
         self._authority = authority
         self._base_url = base_url
 
@@ -29,7 +36,7 @@ class PublishHandler:
         """Hand an archive to the catalog; 201 with the version as it reads from now on, 200 when it was there."""
         target, caller = exchange.target, exchange.signed_in()
         self._authority.authorize(caller, action(target.type, "write"), target.key)
-        version = api_versions.require(exchange.query.get("api-version"))
+        asked = api_versions.require(exchange.query.get("api-version"))
         media = (exchange.header(b"content-type") or "").partition(";")[0].strip().casefold()
         if media not in _GZIP:
             raise Refused(
@@ -42,8 +49,8 @@ class PublishHandler:
         request = Request(
             caller=caller,
             id=target,
-            api_version=version,
-            asked_version=version,
+            api_version=api_versions.resolve(asked, self._known, resource_type=target.type),
+            asked_version=asked,
             correlation_id=exchange.correlation_id,
             query=exchange.query,
         )

@@ -1,0 +1,53 @@
+"""One process of a kind per data folder: a lock held for life, and the pid file that says "ready".
+
+The kernel lets the lock go with the process, however it ends, so nothing stale is ever left to clean up; the pid file
+names the process for good (pid and start tick) and is only written once it serves.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from extensa.base.errors import Unavailable
+from extensa.base.home import Home, write_file
+from extensa.base.processes import start_ticks
+
+
+@contextmanager
+def claimed(home: Home, process: str) -> Iterator[None]:
+    """Be the one ``process`` of this data folder inside the block; its pid file is gone afterwards.
+
+    Raises `Unavailable` (``AlreadyRunning``) when there is one, and `OSError`.
+    """
+    lock = home.process_lock(process)
+    lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with lock.open("a+", encoding="ascii") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            handle.seek(0)
+            raise _running(home, process, handle.read().strip()) from error
+        handle.truncate(0)
+        handle.write(str(os.getpid()))
+        handle.flush()
+        try:
+            yield
+        finally:
+            home.pid_file(process).unlink(missing_ok=True)
+
+
+def write_pid_file(home: Home, process: str) -> None:
+    """Say that this process is ready to serve. Raises `OSError`."""
+    pid = os.getpid()
+    write_file(home.pid_file(process), json.dumps({"pid": pid, "ticks": start_ticks(pid)}).encode())
+
+
+def _running(home: Home, process: str, pid: str) -> Unavailable:
+    return Unavailable(
+        "AlreadyRunning",
+        f"The {process} of {home.path} runs already{f' (pid {pid})' if pid else ''}.",
+        target=str(home.path),
+        next_step="`extensa down` ends it; another data folder is chosen with EXTENSA_HOME.",
+    )

@@ -1,0 +1,233 @@
+"""`extensa server`: the control plane, put together and run. Reads top to bottom.
+
+This is where it is chosen what is real: the database, the clock, the certificates, the rooms and who knows whom. The
+process dials nobody and starts nobody; it ends at SIGTERM. What keeps it from starting is told plainly on standard
+error, with what to do about it.
+"""
+
+import errno
+import gc
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvloop
+
+from extensa.arm.binding import Binding, Caller
+from extensa.arm.operations import RETENTION
+from extensa.base import log
+from extensa.base.clock import Clock, utc_now
+from extensa.base.errors import ExtensaError, Unavailable
+from extensa.base.home import Home
+from extensa.base.settings import Settings, load_settings
+from extensa.base.tasks import Periodic, TaskGroup
+from extensa.catalog.service import Catalog
+from extensa.clusters.questions import Questions
+from extensa.clusters.service import Clusters
+from extensa.edge import tls
+from extensa.edge.app import Front, Rooms, build_app
+from extensa.edge.handlers.health import Probe
+from extensa.edge.handlers.metrics import Reading
+from extensa.edge.serving import Forwarding, bind, serve
+from extensa.entry.own_process import claimed, write_pid_file
+from extensa.extensions.service import Extensions
+from extensa.identity.service import Identity
+from extensa.resources.cascade import Cascade
+from extensa.resources.gateway import BindingsGateway
+from extensa.resources.groups import Groups
+from extensa.resources.locations import NAMES
+from extensa.resources.operations import Operations
+from extensa.resources.providers import Providers
+from extensa.resources.resource_list import ResourceList
+from extensa.resources.subscriptions import Subscriptions
+from extensa.store.port import Store
+from extensa.store.sqlite import open_store
+from extensa.store.vault import load_vault
+
+PROCESS = "server"
+_MOST_OPEN = 10_000
+_HALF_A_DAY = 12 * 3600.0
+_log = log.get_logger("server")
+
+
+def main() -> int:
+    """Run the control plane until it is told to end; return 0, or 1 when it could not start."""
+    settings = load_settings(os.environ)
+    try:
+        log.configure(PROCESS, level=settings.log_level)
+        logging.getLogger().addHandler(Forwarding())
+        uvloop.run(run(settings, environ=os.environ))
+    except ExtensaError as error:
+        return _told(error)
+    except ValueError as error:  # a setting that cannot be read
+        return _told(Unavailable("SettingInvalid", f"{error}.", next_step="docs/settings.md lists every setting."))
+    except OSError as error:
+        return _told(_unusable(settings.home_path, error))
+    return 0
+
+
+async def run(settings: Settings, *, environ: Mapping[str, str], clock: Clock = utc_now) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises `ExtensaError` and `OSError` for what keeps it from starting, `ValueError` for a setting that makes no sense.
+    """
+    home = Home(settings.home_path)
+    base_url, (address, port) = settings.base_url, settings.host_and_port
+    async with AsyncExitStack() as stack:
+        home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        stack.enter_context(claimed(home, PROCESS))
+        listener = stack.enter_context(bind(address, port))
+        store = await open_store(home.database, clock=clock)
+        stack.push_async_callback(store.close)
+        house = await assemble(store, home, settings, clock=clock)
+        context, sweeps = None, [*house.sweeps]
+        if not settings.plain:
+            names = tls.names_of(base_url=base_url, address=address)
+            certificate = tls.FrontCertificate(home, names, clock=clock, environ=environ)
+            context = certificate.context
+            sweeps.append(Periodic("certificate", certificate.renew, interval=_HALF_A_DAY))
+        background = TaskGroup()
+        stack.push_async_callback(background.close)
+        for sweep in sweeps:
+            background.start(sweep.run(), name="sweep")
+        gc.freeze()  # what is here now stays: no collection need look at it again
+
+        def ready() -> None:
+            write_pid_file(home, PROCESS)
+            _log.info("serving", url=base_url, address=address, port=port, home=str(home.path), tls=not settings.plain)
+
+        def ending() -> None:
+            _log.info("ending", held=len(house.front.holds))
+            house.front.holds.end()
+
+        await serve(house.front.app, listener, tls=context, ready=ready, ending=ending)
+    _log.info("ended")
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The control plane, ready to be served: its front, and what is done now and then."""
+
+    front: Front
+    identity: Identity
+    sweeps: Sequence[Periodic]
+
+
+async def assemble(store: Store, home: Home, settings: Settings, *, clock: Clock) -> House:
+    """Return the control plane over ``store``: every room, and who knows whom. Raises what the rooms raise."""
+    base_url, vault = settings.base_url, load_vault(home.keys)
+    identity = await Identity.open(store, home, base_url=base_url, clock=clock)
+    subscription, tenant = identity.subscription_id, identity.tenant_id
+    clusters = await Clusters.open(store, vault, home.keys, tenant_id=tenant, clock=clock)
+    questions = Questions(store, clusters.heartbeats, clock=clock)
+    catalog = Catalog(store, clusters=clusters, clock=clock, regions=NAMES)
+    extensions = Extensions(
+        store,
+        vault,
+        clusters=clusters,
+        catalog=catalog,
+        questions=questions,
+        clock=clock,
+        timeout=_seconds(settings.helm_timeout),
+    )
+    inside = [*clusters.bindings, *extensions.bindings, *catalog.bindings]
+    keeper = Caller(identity.owner_object_id, tenant, "extensa")
+    gateway = BindingsGateway(inside, caller=keeper)
+    cascade = Periodic("group deletion", Cascade(store, gateway, clock=clock).sweep, interval=1.0)
+    groups = Groups(store, subscription_id=subscription, clock=clock, deletion_begun=cascade.wake)
+    subscriptions = Subscriptions(subscription_id=subscription, tenant_id=tenant, display_name="Extensa")
+    bindings: list[Binding] = [subscriptions, groups, *inside]
+
+    async def forget() -> None:
+        await store.forget_operations(ended_before=clock() - RETENTION)
+
+    front = build_app(
+        Rooms(
+            bindings=bindings,
+            identity=identity,
+            operations=Operations(store),
+            providers=Providers([each.spec for each in bindings], subscription_id=subscription),
+            directory=subscriptions,
+            everything=ResourceList(gateway, store, subscription_id=subscription),
+            clusters=clusters,
+            extensions=extensions,
+            questions=questions,
+            charts=catalog,
+            publisher=catalog,
+            probes={"store": _probe(store)},
+            gauges=_gauges(store),
+        ),
+        base_url=base_url,
+        clock=clock,
+    )
+    sweeps = [
+        cascade,
+        Periodic("clusters", clusters.sweep, interval=5.0),
+        Periodic("extensions", extensions.sweep, interval=5.0),
+        Periodic("questions", questions.sweep, interval=30.0),
+        Periodic("old operations", forget, interval=3600.0),
+    ]
+    return House(front, identity, sweeps)
+
+
+def _probe(store: Store) -> Probe:
+    async def answers() -> None:
+        await store.get("/")
+
+    return answers
+
+
+def _gauges(store: Store) -> dict[str, tuple[str, Reading]]:
+    """Return what ``/metrics`` shows beside the front's own counters."""
+
+    async def running() -> float:
+        return len(await store.open_operations(limit=_MOST_OPEN))
+
+    async def extensions() -> float:
+        return await store.count(type="microsoft.kubernetesconfiguration/extensions")
+
+    async def clusters() -> float:
+        return await store.count(type="microsoft.containerservice/managedclusters")
+
+    return {
+        "extensa_operations_open": ("Operations that have not ended.", running),
+        "extensa_extensions": ("Extensions there are.", extensions),
+        "extensa_clusters": ("Managed clusters there are.", clusters),
+    }
+
+
+def _seconds(text: str) -> int:
+    """Return a setting that counts seconds; raises `ValueError` in words."""
+    if not text.isdecimal() or int(text) == 0:
+        raise ValueError(f"EXTENSA_HELM_TIMEOUT must be a whole number of seconds, not {text!r}")
+    return int(text)
+
+
+def _unusable(home: Path, error: OSError) -> Unavailable:
+    """Return what an error of the system means for the data folder."""
+    where = str(error.filename or home)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Unavailable(
+            "HomeFull",
+            f"The disk (or quota) of the data folder {home} is full.",
+            target=where,
+            next_step="Free some space there (df shows it), or choose another data folder with EXTENSA_HOME.",
+        )
+    return Unavailable(
+        "HomeUnusable",
+        f"The data folder {home} cannot be used: {where}: {error.strerror or error}.",
+        target=where,
+        next_step="Make it readable and writable for this user, or choose another with EXTENSA_HOME.",
+    )
+
+
+def _told(error: ExtensaError) -> int:
+    """Say on standard error why the server does not run and what to do, and return the exit code."""
+    sys.stderr.write(f"extensa server: {error.message}\n")
+    if error.next_step:
+        sys.stderr.write(f"  {error.next_step}\n")
+    return 1
