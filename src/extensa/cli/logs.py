@@ -55,6 +55,9 @@ def logs(session: Session, /, source: str | None, *, follow: bool, lines: int, r
                 time.sleep(_TURN)
         except KeyboardInterrupt:
             return
+        finally:
+            for tail in tails:
+                tail.close()
 
 
 @dataclass
@@ -78,6 +81,11 @@ class Tail:
             return
         *whole, self._rest = (self._rest + source.read()).split(b"\n")
         yield from (line.decode("utf-8", "replace") for line in whole)
+
+    def close(self) -> None:
+        """Follow no more."""
+        if self._source is not None:
+            self._source.close()
 
     def _current(self) -> BinaryIO | None:
         try:

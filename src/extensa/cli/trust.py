@@ -14,6 +14,7 @@ from extensa.base.settings import Settings
 from extensa.cli import daemons
 from extensa.cli.checks import FAIL, OK, WARN, Finding
 from extensa.client.http import Http
+from extensa.client.token import owner_credential
 
 _SOON = timedelta(days=14)
 _SKEW = timedelta(minutes=5)
@@ -22,9 +23,9 @@ _SKEW = timedelta(minutes=5)
 def certificates_last(settings: Settings, home: Home, *, clock: Clock = utc_now) -> Sequence[Finding]:
     """Every certificate in the data folder is valid for a while."""
     del settings
-    files = [home.ca_certificate, *home.keys.glob("*.crt"), *home.clusters.glob("*/pki/*.crt")]
-    files += home.clusters.glob("*/pki/*.pem")
-    found = [f for file in files if file.is_file() for f in judge(file, clock(), home)]
+    files = [f for f in (home.ca_certificate, *home.keys.glob("*.pem")) if f.is_file()]
+    files += [*home.clusters.glob("*/pki/*.crt"), *home.clusters.glob("*/pki/*.pem")]
+    found = [finding for file in files for finding in judge(file, clock(), home)]
     return found or [Finding(OK, "certificates", f"{len(files)} valid" if files else "none made yet")]
 
 
@@ -63,9 +64,9 @@ def server_answers(settings: Settings, home: Home) -> Sequence[Finding]:
     now = daemons.running(home, "server")
     if now is None:
         return []
-    if not home.ca_certificate.is_file():
-        return [Finding(FAIL, "endpoint", "the CA certificate is missing", "extensa down && extensa up", "CaMissing")]
-    http = Http(settings.base_url, ca=home.ca_certificate, timeout=10)
+    owner = owner_credential(home)
+    endpoint = owner.endpoint if owner else settings.base_url
+    http = Http(endpoint, ca=home.ca_certificate if endpoint.startswith("https") else None, timeout=10)
     try:
         reply = http.request("GET", "/readyz")
     except ExtensaError as error:
@@ -75,4 +76,4 @@ def server_answers(settings: Settings, home: Home) -> Sequence[Finding]:
     if reply.status != 200:
         text = reply.body.decode("utf-8", "replace").strip()[:200]
         return [Finding(FAIL, "endpoint", f"not ready ({reply.status}): {text}", "extensa logs server", "NotReady")]
-    return [Finding(OK, "endpoint", f"{settings.base_url} answers")]
+    return [Finding(OK, "endpoint", f"{endpoint} answers")]

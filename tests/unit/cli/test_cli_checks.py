@@ -1,0 +1,220 @@
+"""What can be wrong, one finding each: seen, told, with a next step."""
+
+import json
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from extensa.base.certificates import issue, new_authority
+from extensa.base.errors import Unavailable
+from extensa.base.home import Home, write_file
+from extensa.base.processes import start_ticks
+from extensa.base.settings import Settings
+from extensa.cli import checks, ports, trust
+from extensa.cli.checks import FAIL, OK, WARN, Finding
+from extensa.cli.doctor import line
+from unit.cli.conftest import Shell
+from unit.client.arm_double import ArmDouble, Canned
+from unit.client.test_client_token import keep_owner
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SETTINGS = Settings()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    folder = Home(tmp_path / "home")
+    folder.path.mkdir(mode=0o700)
+    return folder
+
+
+@pytest.fixture
+def busy_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield int(listener.getsockname()[1])
+
+
+def one(findings: object) -> Finding:
+    """Return the only finding."""
+    assert isinstance(findings, list)
+    (found,) = findings
+    assert isinstance(found, Finding)
+    return found
+
+
+def runs_here(home: Home, name: str) -> None:
+    """Let this test's own process pass for one of the three."""
+    write_file(home.pid_file(name), json.dumps({"pid": os.getpid(), "ticks": start_ticks(os.getpid())}).encode())
+
+
+def test_only_what_is_tested_passes_for_known(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    assert OK == one(checks.platform_is_known(SETTINGS, home)).level
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
+    assert WARN == one(checks.platform_is_known(SETTINGS, home)).level
+
+
+def test_a_folder_is_judged_by_its_nearest_parent_until_it_is_there(home: Home) -> None:
+    assert OK == one(checks.folder_is_ours(SETTINGS, home)).level
+    assert "not there yet" in one(checks.folder_is_ours(SETTINGS, Home(home.path / "a" / "b"))).message
+    home.path.chmod(0o755)
+    seen = one(checks.folder_is_ours(SETTINGS, home))
+    assert (WARN, f"chmod 700 {home.path}") == (seen.level, seen.next_step)
+
+
+def test_a_file_in_the_place_of_the_folder_is_told(home: Home) -> None:
+    (home.path / "file").touch()
+
+    assert "HomeUnusable" == one(checks.folder_is_ours(SETTINGS, Home(home.path / "file"))).code
+
+
+def test_a_read_only_folder_is_told(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(**_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refused)
+    seen = one(checks.folder_is_ours(SETTINGS, home))
+
+    assert (FAIL, "HomeNotWritable") == (seen.level, seen.code)
+    assert "read-only file system" in seen.message
+    assert "EXTENSA_HOME" in seen.next_step
+
+
+@pytest.mark.parametrize(("free", "level"), [(0, FAIL), (1 << 30, WARN), (1 << 40, OK)])
+def test_a_full_disk_is_told(home: Home, monkeypatch: pytest.MonkeyPatch, free: int, level: str) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _place: SimpleNamespace(free=free))
+
+    assert level == one(checks.disk_has_room(SETTINGS, home)).level
+
+
+def test_a_taken_port_is_told_with_who_holds_it_and_another_to_take(home: Home, busy_port: int) -> None:
+    seen = one(checks.port_is_free(Settings(listen=f"127.0.0.1:{busy_port}"), home))
+
+    assert (FAIL, "PortTaken") == (seen.level, seen.code)
+    assert f"(pid {os.getpid()})" in seen.message
+    assert f"EXTENSA_LISTEN=127.0.0.1:{busy_port + 1}" in seen.next_step
+    runs_here(home, "server")
+    assert OK == one(checks.port_is_free(Settings(listen=f"127.0.0.1:{busy_port}"), home)).level
+
+
+def test_a_free_port_passes_and_a_strange_address_does_not(home: Home, busy_port: int) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        free = probe.getsockname()[1]
+    assert OK == one(checks.port_is_free(Settings(listen=f"127.0.0.1:{free}"), home)).level
+    assert "ListenInvalid" == one(checks.port_is_free(Settings(listen="nonsense"), home)).code
+    assert "ListenInvalid" == one(checks.port_is_free(Settings(listen="192.0.2.1:80"), home)).code
+    assert None is ports.holder(free)
+
+
+def test_processes_are_stopped_dead_or_serving(home: Home) -> None:
+    write_file(home.pid_file("host"), b'{"pid": 1, "ticks": 1}')
+    write_file(home.log("host"), b"first\nout of memory\n")
+    runs_here(home, "agent")
+    server, host, agent = checks.processes_live(SETTINGS, home)
+
+    assert [WARN, FAIL, OK] == [server.level, host.level, agent.level]
+    assert "out of memory" in host.message
+
+
+def test_secrets_that_others_can_read_are_told(home: Home) -> None:
+    keep_owner(home, "https://localhost:1")
+    assert OK == one(checks.secrets_are_private(SETTINGS, home)).level
+    home.owner_credential.chmod(0o644)
+    seen = one(checks.secrets_are_private(SETTINGS, home))
+
+    assert (FAIL, f"chmod 600 {home.owner_credential}") == (seen.level, seen.next_step)
+
+
+def test_missing_programs_are_a_warning_and_a_named_folder_without_them_a_failure(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    seen = one(checks.binaries_are_there(SETTINGS, home))
+    assert WARN == seen.level
+    assert "extensa kubernetes install" in seen.next_step
+    named = one(checks.binaries_are_there(Settings(kubernetes_binaries=str(tmp_path)), home))
+    assert (FAIL, "BinariesMissing") == (named.level, named.code)
+
+
+def test_what_fails_before_the_start_is_told_all_at_once(home: Home) -> None:
+    def bad(subject: str) -> checks.Check:
+        return lambda _s, _h: [Finding(FAIL, subject, f"{subject} is bad", "mend it", subject.title())]
+
+    checks.require(SETTINGS, home, [lambda _s, _h: [Finding(WARN, "x", "y")]])
+    with pytest.raises(Unavailable) as told:
+        checks.require(SETTINGS, home, [bad("disk"), bad("port")])
+
+    assert ("Disk", "Disk is bad.", "mend it") == (told.value.code, told.value.message, told.value.next_step)
+    assert ["Port"] == [d.code for d in told.value.details]
+
+
+def test_certificates_are_judged_by_the_time_they_have_left(home: Home) -> None:
+    assert "none made yet" == one(trust.certificates_last(SETTINGS, home)).message
+    authority = new_authority("ca", now=NOW)
+    leaf = issue(authority, common_name="x", now=NOW, dns=("localhost",), usage="server", days=20)
+    write_file(home.ca_certificate, authority.certificate)
+    write_file(home.keys / "front.pem", leaf.key + leaf.certificate)
+
+    def at(days: int) -> Finding:
+        return one(trust.certificates_last(SETTINGS, home, clock=lambda: NOW + timedelta(days=days)))
+
+    assert (OK, "2 valid") == (at(1).level, at(1).message)
+    assert WARN == at(10).level
+    assert (FAIL, "CertificateExpired") == (at(21).level, at(21).code)
+    assert "keys/front.pem expired on 2026-01-21" in at(21).message
+    write_file(home.keys / "front.pem", b"torn")
+    assert "CertificateUnreadable" == at(1).code
+
+
+def test_a_clock_that_went_back_is_told(home: Home) -> None:
+    assert OK == one(trust.clock_is_sane(SETTINGS, home)).level
+    keep_owner(home, "https://localhost:1")
+    assert OK == one(trust.clock_is_sane(SETTINGS, home)).level
+    seen = one(trust.clock_is_sane(SETTINGS, home, clock=lambda: NOW - timedelta(days=9000)))
+    assert (FAIL, "ClockBehind") == (seen.level, seen.code)
+
+
+def test_a_running_server_is_asked_whether_it_is_ready(home: Home, front: ArmDouble) -> None:
+    assert [] == trust.server_answers(SETTINGS, home)
+    keep_owner(home, front.url)
+    runs_here(home, "server")
+    front.answer("GET", "/readyz", Canned(200, {}), Canned(503, {"store": "full"}))
+
+    assert OK == one(trust.server_answers(SETTINGS, home)).level
+    ailing = one(trust.server_answers(SETTINGS, home))
+    assert (FAIL, "NotReady") == (ailing.level, ailing.code)
+    assert "full" in ailing.message
+
+
+def test_a_finding_reads_level_subject_message_and_next_step() -> None:
+    assert "ok    disk          fine" == line(Finding(OK, "disk", "fine"))
+    told = line(Finding(FAIL, "port", "taken", "stop it"), colour=True)
+    assert "\x1b[31m" in told
+    assert "next: stop it" in told.splitlines()[1]
+
+
+def test_the_doctor_shows_every_check_and_fails_when_one_does(shell: Shell, busy_port: int) -> None:
+    well = shell("doctor")
+    assert 0 == well.code, well.out
+    for subject in (
+        "platform",
+        "data folder",
+        "disk",
+        "secrets",
+        "kubernetes",
+        "port",
+        "server",
+        "certificates",
+        "clock",
+    ):
+        assert f"  {subject}" in well.out
+    shell.environ["EXTENSA_LISTEN"] = f"127.0.0.1:{busy_port}"
+    assert 1 == shell("doctor").code
