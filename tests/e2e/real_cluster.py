@@ -18,6 +18,7 @@ from extensa.base.clock import utc_now
 from extensa.link.cluster import NodePool
 from extensa.localcluster.cluster import LocalCluster
 from extensa.localcluster.model import Binaries, ClusterSpec, Profile
+from extensa.localcluster.objects import node_names
 
 T = TypeVar("T")
 
@@ -102,6 +103,6 @@ async def bring_up(cluster: LocalCluster, binaries: Binaries, *, timeout: float 
                 await cluster.fill(sight.nodes)
                 filled = True
             ready = [name for name, well in sight.nodes.items() if well]
-            if sight.controllers_ready and len(ready) == cluster.spec.node_count:
+            if sight.controllers_ready and len(ready) == len(node_names(cluster.spec)):
                 return loop.time() - began
             await asyncio.sleep(0.05)

@@ -108,10 +108,9 @@ class LocalCluster:
         """
         api = self._connected()
         fixed = objects.role_bindings()
-        wanted = []
         if self.spec.profile is Profile.FULL:
             fixed += objects.storage_classes()
-            wanted = objects.nodes(self.spec, self._found().version)
+        wanted = objects.nodes(self.spec, self._found().version)
         await asyncio.gather(*(api.apply(each) for each in fixed))
         names = {each["metadata"]["name"] for each in wanted}
         await asyncio.gather(*(api.create(each) for each in wanted if each["metadata"]["name"] not in present))

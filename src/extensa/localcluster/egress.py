@@ -47,7 +47,13 @@ async def listen(folder: Path, name: str) -> Egress:
         raise
     finally:
         os.close(handle)
-    return Egress(await asyncio.start_unix_server(_refuse, sock=listener, limit=_LONGEST_REQUEST), path)
+    server = await asyncio.start_unix_server(_refuse, sock=listener, limit=_LONGEST_REQUEST, start_serving=False)
+    try:
+        await server.start_serving()
+    except BaseException:
+        server.close()
+        raise
+    return Egress(server, path)
 
 
 async def _refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

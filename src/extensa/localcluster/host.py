@@ -166,9 +166,11 @@ class Host:
         self._latest.pop(uid, None)
 
     def _note(self, observed: ObservedCluster) -> None:
+        known = self._latest.get(observed.uid)
         self._latest[observed.uid] = observed
-        self._unsent.add(observed.uid)
-        self._news.set()
+        if known is None or msgspec.structs.replace(known, observed_at=observed.observed_at) != observed:
+            self._unsent.add(observed.uid)
+            self._news.set()
 
     async def _send(self) -> None:
         """Report whatever is new, and everything now and then, for that is also the host's sign of life."""
@@ -203,8 +205,9 @@ class Host:
         """Let go of clusters whose end the control plane has kept, unless something newer is asked of them."""
         for observed in sent:
             keeper = self._keepers.get(observed.uid)
-            gone = observed.phase is ClusterPhase.GONE and self._latest.get(observed.uid) == observed
-            if keeper is not None and gone and keeper.desired.power is Power.ABSENT:
+            if keeper is None or observed.phase is not ClusterPhase.GONE:
+                continue
+            if keeper.desired.power is Power.ABSENT and keeper.desired.generation == observed.generation:
                 await self._drop(observed.uid)
 
     def _with_kubeconfigs(self, observed: ObservedCluster) -> ObservedCluster:

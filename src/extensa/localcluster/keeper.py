@@ -26,7 +26,7 @@ from extensa.localcluster.progress import Progress
 
 _log = get_logger("localcluster")
 
-_PACE = {Act.WAIT: 0.1, Act.REST: 15.0}
+_PACE = {Act.WAIT: 0.1, Act.FILL: 0.1, Act.REST: 15.0}
 _KEYS_EVERY = 3600.0
 _LONGEST_PAUSE = 60.0
 _REFUSALS = 5  # an API server that is being started again may refuse a few times; that is no failure yet
@@ -51,7 +51,7 @@ def spec_of(desired: DesiredCluster, profile: Profile) -> ClusterSpec:
 
 
 class Keeper:
-    """Keeps one cluster as desired, in ``folder``; ``report`` is called with every new observation."""
+    """Keeps one cluster as desired, in ``folder``; ``report`` is called with every observation."""
 
     def __init__(
         self,
@@ -75,7 +75,6 @@ class Keeper:
         self._keys_seen: float | None = None
         self._failures = 0
         self._failure: ClusterFailure | None = None
-        self._told: ObservedCluster | None = None
 
     @property
     def desired(self) -> DesiredCluster:
@@ -227,27 +226,26 @@ class Keeper:
         return pause
 
     def _tell(self, phase: ClusterPhase, progress: str, facts: Facts | None = None) -> None:
-        """Report what is new; the same again is not."""
+        """Report what is seen now; whether it is news is for the host to say."""
         if phase is ClusterPhase.WORKING and self._failure is not None:
             phase, progress = ClusterPhase.FAILED, self._failure.message
         desired = self._desired
         running = phase is ClusterPhase.RUNNING
-        observed = ObservedCluster(
-            uid=desired.uid,
-            generation=desired.generation,
-            phase=phase,
-            observed_at=self._clock(),
-            progress=progress,
-            kubernetes_version=self._cluster.kubernetes_version,
-            api_server=self._cluster.url,
-            oidc_issuer=self._cluster.url,
-            node_count=sum(facts.nodes.values()) if facts and running else 0,
-            failure=self._failure if phase is ClusterPhase.FAILED else None,
-            correlation_id=desired.correlation_id,
+        self._report(
+            ObservedCluster(
+                uid=desired.uid,
+                generation=desired.generation,
+                phase=phase,
+                observed_at=self._clock(),
+                progress=progress,
+                kubernetes_version=self._cluster.kubernetes_version,
+                api_server=self._cluster.url,
+                oidc_issuer=self._cluster.url,
+                node_count=sum(facts.nodes.values()) if facts and running else 0,
+                failure=self._failure if phase is ClusterPhase.FAILED else None,
+                correlation_id=desired.correlation_id,
+            )
         )
-        if self._told is None or msgspec.structs.replace(observed, observed_at=self._told.observed_at) != self._told:
-            self._told = observed
-            self._report(observed)
 
 
 def kept_desired(folder: Path) -> DesiredCluster | None:

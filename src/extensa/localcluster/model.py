@@ -56,8 +56,3 @@ class ClusterSpec:
     location: str
     pools: tuple[NodePool, ...]
     profile: Profile = Profile.FULL
-
-    @property
-    def node_count(self) -> int:
-        """How many simulated nodes there should be."""
-        return 0 if self.profile is Profile.LIGHT else sum(pool.count for pool in self.pools)

@@ -8,7 +8,7 @@ from typing import Any
 
 from extensa.link.cluster import NodePool
 from extensa.localcluster.keys import AGENTS, USERS
-from extensa.localcluster.model import ClusterSpec
+from extensa.localcluster.model import ClusterSpec, Profile
 from extensa.localcluster.stages import PROVISIONER, STORAGE_CLASSES
 
 Object = dict[str, Any]
@@ -18,14 +18,19 @@ _ZONES = 3
 
 
 def node_names(spec: ClusterSpec) -> list[str]:
-    """Return the names of the nodes that ``spec`` asks for, pool by pool."""
-    return [_node_name(spec, pool, index) for pool in spec.pools for index in range(pool.count)]
+    """Return the names of the nodes that ``spec`` asks for, pool by pool; the light profile has none."""
+    return [_node_name(spec, pool, index) for pool, index in _places(spec)]
 
 
 def nodes(spec: ClusterSpec, kubelet_version: str) -> list[Object]:
-    """Return the simulated nodes that ``spec`` asks for, spread over three zones."""
-    counted = [(pool, index) for pool in spec.pools for index in range(pool.count)]
-    return [_node(spec, pool, index, place, kubelet_version) for place, (pool, index) in enumerate(counted)]
+    """Return the simulated nodes that ``spec`` asks for, spread over three zones; the light profile has none."""
+    return [_node(spec, pool, index, place, kubelet_version) for place, (pool, index) in enumerate(_places(spec))]
+
+
+def _places(spec: ClusterSpec) -> list[tuple[NodePool, int]]:
+    if spec.profile is Profile.LIGHT:
+        return []
+    return [(pool, index) for pool in spec.pools for index in range(pool.count)]
 
 
 def _node_name(spec: ClusterSpec, pool: NodePool, index: int) -> str:
