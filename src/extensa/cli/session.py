@@ -26,6 +26,8 @@ class Session:
         self.environ = environ
         self.processes = processes
         self._callers: list[Arm] = []
+        self.as_owner = False
+        """Call as the owner of the data folder, whatever the shell says; set before anything is called."""
         self.asked_format: str | None = None
         self.asked_subscription: str | None = None
 
@@ -42,6 +44,8 @@ class Session:
     @cached_property
     def credential(self) -> Credential:
         """Who calls; raises `ExtensaError` (``NotSetUp``) when nobody can."""
+        if self.as_owner:
+            return find_credential("", {}, self.home)
         return find_credential(self.settings.arm, self.environ, self.home)
 
     @cached_property

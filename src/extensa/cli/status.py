@@ -28,6 +28,7 @@ _PROCESS_COLUMNS = ("Process", "State", "Pid", "Uptime", "Memory")
 @click.pass_obj
 def status(session: Session, /) -> int:
     """Tell what runs, where, and what is on it; exit code 1 when a process is missing."""
+    session.as_owner = True
     processes = [_process(session, name) for name in daemons.NAMES]
     owner = owner_credential(session.home)
     found: dict[str, Any] = {

@@ -42,6 +42,7 @@ def up(session: Session, /) -> None:
 
     Safe to run again: what is there already is left as it is.
     """
+    session.as_owner = True
     steps = _Steps()
     checks.require(session.settings, session.home)
     with _alone(session.home):
