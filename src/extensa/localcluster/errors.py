@@ -7,7 +7,7 @@
 
 Codes are few, each with a next step a person can take. Programs: ``BinariesMissing``, ``ChecksumMismatch``,
 ``BuildFailed``, ``GoMissing``, ``KubernetesVersionUnavailable``. Machine: ``DiskFull``, ``DataFolderReadOnly``,
-``DataFolderFailed``, ``PortTaken``, ``HostAlreadyRunning``. Cluster: ``EtcdFailed``, ``EtcdDataDamaged``,
+``DataFolderFailed``, ``PortTaken``. Cluster: ``EtcdFailed``, ``EtcdDataDamaged``,
 ``ApiServerFailed``, ``ComponentFailed``, ``CertificateExpired``, ``StartTimedOut``, ``HostFailed``.
 """
 

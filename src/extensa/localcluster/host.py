@@ -6,12 +6,8 @@ begins with what it kept on disk and needs nobody's word for it.
 """
 
 import asyncio
-import contextlib
-import fcntl
 import hashlib
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 
@@ -30,7 +26,6 @@ from extensa.link.cluster import (
     Power,
 )
 from extensa.link.sealing import Sealed, seal
-from extensa.localcluster.errors import LocalClusterError
 from extensa.localcluster.keeper import FindBinaries, Keeper, kept_desired
 from extensa.localcluster.layout import Layout
 from extensa.localcluster.model import Profile
@@ -44,26 +39,11 @@ _GATHER = 0.05
 _LONGEST_PAUSE = 10.0
 
 
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold the data folder's clusters for this process; the kernel lets go when it dies.
-
-    Raises `LocalClusterError` (``HostAlreadyRunning``) when another host holds them.
-    """
-    with path.open("wb") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise LocalClusterError(
-                "HostAlreadyRunning",
-                f"Another host runs the clusters in {path.parent}.",
-                next_step="Stop it with `extensa down`, or choose another data folder with EXTENSA_HOME.",
-            ) from error
-        yield
-
-
 class Host:
-    """Runs the local clusters of one control plane; ``versions`` are the Kubernetes versions it can provide."""
+    """Runs the local clusters of one control plane; ``versions`` are the Kubernetes versions it can provide.
+
+    One process per data folder: two of them would start every cluster twice (``entry`` sees to that).
+    """
 
     def __init__(
         self,
@@ -94,18 +74,17 @@ class Host:
 
     async def run(self) -> None:
         """Keep clusters until cancelled, then end all their processes; their data stays."""
-        folder = self._home.clusters
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _alone(folder / ".lock"):
-            try:
-                self._resume()
-                await asyncio.gather(self._read(), self._send())
-            finally:
-                await self._close()
+        try:
+            self._resume()
+            await asyncio.gather(self._read(), self._send())
+        finally:
+            await self._close()
 
     def _resume(self) -> None:
         """Take up what an earlier host kept: clusters go on, half-removed folders go."""
-        for each in sorted(self._home.clusters.iterdir()):
+        folder = self._home.clusters
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for each in sorted(folder.iterdir()):
             if each.name.endswith(".removed"):
                 shutil.rmtree(each, ignore_errors=True)
             elif (desired := kept_desired(each)) is not None and desired.uid == each.name:
@@ -171,6 +150,7 @@ class Host:
         if known is None or msgspec.structs.replace(known, observed_at=observed.observed_at) != observed:
             self._unsent.add(observed.uid)
             self._news.set()
+            _log.info("cluster", cluster=observed.uid, phase=observed.phase.value, progress=observed.progress)
 
     async def _send(self) -> None:
         """Report whatever is new, and everything now and then, for that is also the host's sign of life."""
