@@ -1,0 +1,90 @@
+"""One act each: what the plan chose, done through the driver, and what came of it as a finding.
+
+A failure is an outcome here, not an exception: the loop looks again either way and derives the truth from what it sees.
+It never chooses and never tries twice.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from extensa.base.ids import new_id
+from extensa.base.log import get_logger
+from extensa.helm.causes import Finding, of_error
+from extensa.helm.driver import Driver, Order, Place
+from extensa.helm.errors import HelmError
+from extensa.helm.plan import Act, Step
+from extensa.helm.release import (
+    ACT_MARK,
+    LABEL_ACT,
+    LABEL_DIGEST,
+    LABEL_GENERATION,
+    LABEL_OWNER,
+    LABEL_UID,
+)
+from extensa.helm.state import Wanted
+from extensa.helm.values import Values
+
+_log = get_logger("helm")
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What an act needs besides the decision: the place, and for a release that should be there its content."""
+
+    place: Place
+    wanted: Wanted
+    chart: Path | None = None
+    values: Values | None = field(default=None, repr=False)
+    wait: bool = False
+
+
+async def perform(driver: Driver, act: Act, work: Work, *, timeout: float) -> Finding | None:
+    """Do ``act`` and return why it failed, or None; raises nothing but cancellation, which ends Helm first.
+
+    Every act carries an id of its own into Helm's record, by which a later look tells a dead act of ours from a live
+    one of somebody else's.
+    """
+    act_id = new_id()
+    _log.info(
+        "act", step=act.step, release=work.place.release, namespace=work.place.namespace, reason=act.reason, act=act_id
+    )
+    try:
+        match act.step:
+            case Step.INSTALL:
+                await driver.install(_order(work, act_id, timeout))
+            case Step.UPGRADE:
+                await driver.upgrade(_order(work, act_id, timeout))
+            case Step.ROLLBACK:
+                description = f"{ACT_MARK}{act_id}: back to revision {act.revision}"
+                await driver.rollback(work.place, revision=act.revision, description=description, timeout=timeout)
+            case Step.UNINSTALL:
+                await driver.uninstall(work.place, timeout=timeout)
+            case _:
+                raise ValueError(f"{act.step} is no act")
+    except HelmError as error:
+        found = of_error(error, step=act.step.value)
+        _log.warning("act failed", step=act.step, release=work.place.release, code=found.code, message=found.message)
+        return found
+    return None
+
+
+def _order(work: Work, act_id: str, timeout: float) -> Order:
+    if work.chart is None or work.values is None:
+        raise HelmError("ChartNotFound", "There is no chart to install.")
+    wanted = work.wanted
+    labels = {
+        LABEL_UID: wanted.uid,
+        LABEL_OWNER: wanted.owner,
+        LABEL_GENERATION: str(wanted.generation),
+        LABEL_DIGEST: wanted.digest,
+        LABEL_ACT: act_id,
+    }
+    return Order(
+        work.place,
+        work.chart,
+        work.values,
+        labels,
+        timeout,
+        wait=work.wait,
+        create_namespace=wanted.create_namespace,
+    )

@@ -1,0 +1,279 @@
+"""The one door to Helm: acts, and never decides. Here the ``helm`` 4 program as a child process.
+
+Values go in on standard input, so that no file and no argument list holds a secret. Helm never rolls back by itself:
+we look, then decide. It does not wait for readiness either (we watch that ourselves), except for charts whose post-*
+hooks must find what they would under ``helm install --wait``. What it prints is matched here and nowhere else; the
+samples in the tests are recorded from the version named there.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from extensa.base.log import get_logger
+from extensa.base.processes import Finished, run
+from extensa.helm.causes import TABLE, Finding, finding
+from extensa.helm.errors import HelmError, shortened
+from extensa.helm.values import Values
+
+_log = get_logger("helm")
+
+_HISTORY = 10
+_SPARE = 15.0
+_GRACE = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a release lives: the cluster's kubeconfig, the namespace, the name, and as whom to act ("" as ourselves).
+
+    ``cache`` is a folder of the cluster's own: what Helm learns of one API must not be believed of another.
+    """
+
+    kubeconfig: Path
+    cache: Path
+    namespace: str
+    release: str
+    as_user: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to install or upgrade to. ``wait`` is for charts with post-* hooks; ``timeout`` is in seconds."""
+
+    place: Place
+    chart: Path
+    values: Values = field(repr=False)
+    labels: Mapping[str, str]
+    timeout: float
+    wait: bool = False
+    create_namespace: bool = False
+
+
+class Driver(Protocol):
+    """One act each; every method raises `HelmError` and otherwise returns when Helm says that it is done.
+
+    Cancelling ends the act cleanly: Helm records the revision as failed.
+    """
+
+    async def install(self, order: Order) -> None:
+        """Install a release that does not exist."""
+        ...
+
+    async def upgrade(self, order: Order) -> None:
+        """Give an existing release new content: the chart's defaults and ``order.values``, nothing from before."""
+        ...
+
+    async def rollback(self, place: Place, *, revision: int, description: str, timeout: float) -> None:
+        """Go back to ``revision``."""
+        ...
+
+    async def uninstall(self, place: Place, *, timeout: float) -> None:
+        """Remove a release and its history; one that is not there is no error."""
+        ...
+
+
+class CliDriver:
+    """The `Driver` that starts one ``helm`` process per act."""
+
+    def __init__(self, program: Path, folder: Path) -> None:
+        """``folder`` is Helm's own home: nothing of the user's Helm is read or written."""
+        self._program = program
+        self._folder = folder
+
+    async def install(self, order: Order) -> None:
+        """See `Driver.install`."""
+        extra = ["--create-namespace"] if order.create_namespace else []
+        await self._apply("install", order, ["--hide-notes", *extra])
+
+    async def upgrade(self, order: Order) -> None:
+        """See `Driver.upgrade`."""
+        await self._apply(
+            "upgrade", order, ["--hide-notes", "--reset-values", "--server-side=true", f"--history-max={_HISTORY}"]
+        )
+
+    async def rollback(self, place: Place, *, revision: int, description: str, timeout: float) -> None:
+        """See `Driver.rollback`."""
+        arguments = [
+            "rollback",
+            place.release,
+            str(revision),
+            f"--description={description}",
+            f"--history-max={_HISTORY}",
+        ]
+        await self._run(place, arguments, timeout=timeout)
+
+    async def uninstall(self, place: Place, *, timeout: float) -> None:
+        """See `Driver.uninstall`."""
+        await self._run(place, ["uninstall", place.release, "--ignore-not-found"], timeout=timeout)
+
+    async def _apply(self, verb: str, order: Order, extra: list[str]) -> None:
+        labels = ",".join(f"{key}={value}" for key, value in sorted(order.labels.items()))
+        waiting = ["--wait", "--wait-for-jobs"] if order.wait else ["--wait=hookOnly"]
+        exact = [f"--set={argument}" for argument in order.values.exact]
+        arguments = [verb, order.place.release, str(order.chart), "-f", "-", *exact, f"--labels={labels}"]
+        arguments += ["--disable-openapi-validation", *waiting, *extra]
+        await self._run(order.place, arguments, timeout=order.timeout, values=order.values)
+
+    async def _run(self, place: Place, arguments: list[str], *, timeout: float, values: Values | None = None) -> None:
+        limit = max(int(timeout), 1)
+        argv = [str(self._program), *arguments, f"--timeout={limit}s", f"--namespace={place.namespace}"]
+        argv.append(f"--kubeconfig={place.kubeconfig}")
+        if place.as_user:
+            argv.append(f"--kube-as-user={place.as_user}")
+        _log.debug("helm starts", verb=arguments[0], release=place.release, namespace=place.namespace)
+        try:
+            finished = await run(
+                argv,
+                stdin=values.document if values is not None else b"",
+                env=self._environment(place),
+                timeout=limit + _SPARE,
+                grace=_GRACE,
+            )
+        except FileNotFoundError as error:
+            raise HelmError(
+                "HelmMissing", f"The helm program was not found at {self._program}.", transient=True
+            ) from error
+        if finished.code != 0 or finished.timed_out:
+            error_found = _error(finished)
+            raise error_found if values is None else _masked(error_found, values)
+
+    def _environment(self, place: Place) -> dict[str, str]:
+        """Return all that Helm sees of the environment: nothing of ours but where to keep its own things."""
+        home = str(self._folder)
+        return {
+            "PATH": "/usr/bin:/bin",
+            "HOME": home,
+            "HELM_CACHE_HOME": f"{home}/cache",
+            "HELM_CONFIG_HOME": f"{home}/config",
+            "HELM_DATA_HOME": f"{home}/data",
+            "KUBECACHEDIR": str(place.cache),
+        }
+
+
+def classify(text: str) -> Finding:
+    """Return what Helm's words mean: the first row of the samples' table that they match, ``HelmFailed`` otherwise."""
+    plain = _plain(text)
+    for pattern, code in _WORDS:
+        if (found := pattern.search(plain)) is not None:
+            return finding(code, _message(code, plain), target=_target(plain, found), raw=shortened(text))
+    return finding("HelmFailed", _message("HelmFailed", plain), raw=shortened(text))
+
+
+def _error(finished: Finished) -> HelmError:
+    text = finished.stderr.decode("utf-8", "replace")
+    if finished.timed_out:
+        found = finding("HelmTimedOut", raw=shortened(text))
+    elif finished.code < 0 and not text.strip():
+        found = finding("HelmKilled", f"Helm was ended by signal {-finished.code}.")
+    else:
+        found = classify(text or finished.stdout.decode("utf-8", "replace"))
+    return HelmError(
+        found.code,
+        found.message,
+        target=found.target,
+        next_step=found.next_step,
+        raw=found.raw,
+        transient=found.transient,
+    )
+
+
+def _masked(error: HelmError, values: Values) -> HelmError:
+    mask = values.mask
+    return HelmError(
+        error.code, mask(error.message), target=mask(error.target or ""), next_step=error.next_step or "",
+        raw=mask(error.raw), transient=error.transient,
+    )  # fmt: skip
+
+
+def _plain(text: str) -> str:
+    """Return Helm's last word: its log lines repeat what the error says, in quotes."""
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("level=")]
+    plain = "\n".join(lines).strip()
+    return re.sub(r"^Error: (?:(?:INSTALLATION|UPGRADE) FAILED: )?", "", plain)
+
+
+def _target(plain: str, found: re.Match[str]) -> str:
+    """Return the object at fault if Helm names one, else what the row of the table picks out (a policy, a template)."""
+    for pattern, order in _OBJECTS:
+        if (named := pattern.search(plain)) is not None:
+            kind, place, name = (named.group(group) for group in order)
+            return f"{kind} {place}/{name}" if place else f"{kind} {name}"
+    return next((group for group in found.groups() if group), "")
+
+
+def _message(code: str, plain: str) -> str:
+    words = " ".join(plain.split())
+    if len(words) > _LONGEST_MESSAGE:
+        words = words[:_LONGEST_MESSAGE] + "…"
+    return f"{TABLE[code].words} {words}".strip()
+
+
+_LONGEST_MESSAGE = 600
+_OBJECT = r"object \S+ \S*, Kind=\w+"
+_HOOK = r"(?:failed (?:pre|post)-\w+: |(?:pre|post)-\w+ hooks failed: )"
+
+_OBJECTS = (
+    (re.compile(r"object (\S*)/(\S+) \S*, Kind=(\w+)"), (3, 1, 2)),
+    (re.compile(r"resource (\w+)/(\S*)/(\S+) not ready"), (1, 2, 3)),
+    (re.compile(r'(\w+) "([^"]+)" in namespace "([^"]*)"'), (1, 3, 2)),
+)
+"""How Helm names an object, and which groups are its kind, namespace and name."""
+
+_WORDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern, re.DOTALL), code)
+    for pattern, code in (
+        (r"no space left on device|etcdserver: mvcc: database space exceeded", "DiskFull"),
+        (r"asked for the client to provide credentials|\bUnauthorized\b", "CredentialsRejected"),
+        (r'failed calling webhook "([^"]+)".*(?:context deadline exceeded|timed out)', "AdmissionWebhookTimedOut"),
+        (r'failed calling webhook "([^"]+)"', "AdmissionWebhookUnreachable"),
+        (r'admission webhook "([^"]+)" denied the request', "AdmissionWebhookDenied"),
+        (r"ValidatingAdmissionPolicy '([^']+)'.*denied request", "AdmissionPolicyDenied"),
+        (r"unable to create new content in namespace (\S+) because", "NamespaceTerminating"),
+        (r"exceeded quota: ([^,\s]+)|failed quota: ([^:\s]+)", "QuotaExceeded"),
+        (r'violates PodSecurity "([^"]+)"', "PodSecurityViolation"),
+        (r"is forbidden: \[?(?:maximum|minimum) \w+ usage per|max limit to request ratio", "LimitRangeViolated"),
+        (r'User "([^"]+)" cannot \w+ resource', "Forbidden"),
+        (r'attempting to grant RBAC permissions not currently held|is forbidden: user "([^"]+)"', "Forbidden"),
+        (r"invalid ownership metadata|exists and cannot be imported into the current release", "OwnedByAnother"),
+        (r"field is immutable|updates to statefulset spec for fields other than", "FieldImmutable"),
+        (r"conflict occurred while applying object|Apply failed with \d+ conflict", "FieldConflict"),
+        (r'field not declared in schema|unknown field "', "FieldUnknown"),
+        (r'Secret "sh\.helm\.release\.v1[^"]*" is invalid: data: Too long', "ReleaseTooLarge"),
+        (r"Request entity too large|etcdserver: request is too large", "ReleaseTooLarge"),
+        (r"metadata\.name: Invalid value|invalid release name", "NameInvalid"),
+        (_OBJECT + r": .* is invalid: ", "ObjectInvalid"),
+        (_OBJECT + r": failed to create typed patch object", "ObjectInvalid"),
+        (r"is invalid: [\w.\[\]]+: ", "ObjectInvalid"),
+        (r'no matches for kind "([^"]+)"|could not find the requested resource', "KindUnknown"),
+        (r'namespaces "([^"]+)" not found', "NamespaceMissing"),
+        (r"cannot reuse a name that is still in use", "ReleaseNotOurs"),
+        (r"another operation \(install/upgrade/rollback\) is in progress", "ReleaseLocked"),
+        (_HOOK + r".*(?:context deadline exceeded|timed out)", "HookTimedOut"),
+        (_HOOK, "HookFailed"),
+        (r"context canceled|signal: (?:killed|terminated)", "HelmKilled"),
+        (r"values don't meet the specifications of the schema", "ValuesRejectedBySchema"),
+        (r"chart requires kubeVersion", "KubernetesVersionUnsupported"),
+        (r"missing in charts/ directory: (.+)|chart dependencies processing failed", "DependencyMissing"),
+        (r'^path "([^"]+)" not found', "ChartNotFound"),
+        (
+            r"does not appear to be a gzipped archive|Chart\.yaml file is missing|gzip: invalid header",
+            "ChartUnreadable",
+        ),
+        (r'execution error at \(([^:)]+)|executing "([^"]+)" at|parse error at \(([^:)]+)', "ChartDoesNotRender"),
+        (
+            r"YAML parse error on (\S+):|error calling |nil pointer evaluating|template: ([^:]+):\d+",
+            "ChartDoesNotRender",
+        ),
+        (r"resource \S+ not ready\..*status: Failed", "JobFailed"),
+        (r"resource \S+ not ready|timed out waiting for|context deadline exceeded", "NotReadyInTime"),
+        (r"kubernetes cluster unreachable|connection refused|connection reset by peer", "ApiServerUnreachable"),
+        (r"no route to host|i/o timeout|TLS handshake|EOF$|server closed", "ApiServerUnreachable"),
+        (r"etcdserver: (?:request timed out|leader changed|no leader)", "ApiServerError"),
+        (r"[Tt]oo [Mm]any [Rr]equests|try again later", "ApiServerThrottling"),
+        (r"an error on the server|[Ii]nternal ?[Ee]rror|the server is currently unable", "ApiServerError"),
+        (r" is forbidden: ", "Forbidden"),
+    )
+)
