@@ -1,0 +1,92 @@
+"""The clusters this agent can reach: each by a kubeconfig file that appears, changes and vanishes with the cluster.
+
+A file that is not there means that there is no such cluster; one that has changed is another way to the same cluster.
+It opens connections when they are first needed; what is done over them is for others to say.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from extensa.agent.kube import KubeClient, read_kubeconfig
+from extensa.agent.watches import Watches
+from extensa.base.log import get_logger
+
+_log = get_logger("agent")
+
+_Edition = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """One cluster within reach. ``cache`` is Helm's folder for what it learns of this cluster."""
+
+    uid: str
+    kubeconfig: Path
+    cache: Path
+    kube: KubeClient
+    watches: Watches
+    edition: _Edition
+
+    async def close(self) -> None:
+        """End every connection."""
+        await self.watches.close()
+        await self.kube.close()
+
+
+class Clusters:
+    """Every cluster by its uid."""
+
+    def __init__(self, locate: Callable[[str], Path], cache: Path) -> None:
+        """``locate`` says where the kubeconfig of a uid lies."""
+        self._locate = locate
+        self._cache = cache
+        self._open: dict[str, Cluster] = {}
+
+    def reach(self, uid: str) -> Cluster | None:
+        """Return the cluster, None when there is none; raises `ClusterError` for a kubeconfig that cannot be used."""
+        if (known := self._open.get(uid)) is not None:
+            return known
+        path = self._locate(uid)
+        if (edition := _edition(path)) is None:
+            return None
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        kube = KubeClient(read_kubeconfig(text, path.parent))
+        cluster = Cluster(uid, path, self._cache / uid, kube, Watches(kube), edition)
+        self._open[uid] = cluster
+        _log.info("cluster in reach", cluster=uid)
+        return cluster
+
+    async def scan(self) -> tuple[set[str], set[str]]:
+        """Look at the files again; return the uids whose file has changed, and those whose file is gone."""
+        changed: set[str] = set()
+        gone: set[str] = set()
+        for uid, cluster in list(self._open.items()):
+            edition = _edition(cluster.kubeconfig)
+            if edition != cluster.edition:
+                (gone if edition is None else changed).add(uid)
+                del self._open[uid]
+                await cluster.close()
+                _log.info("cluster gone" if edition is None else "cluster reached anew", cluster=uid)
+        return changed, gone
+
+    def exists(self, uid: str) -> bool:
+        """Say whether there is a kubeconfig for this cluster now."""
+        return _edition(self._locate(uid)) is not None
+
+    async def close(self) -> None:
+        """End every connection to every cluster."""
+        for cluster in list(self._open.values()):
+            await cluster.close()
+        self._open.clear()
+
+
+def _edition(path: Path) -> _Edition | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -1,0 +1,320 @@
+"""A cluster's API, as much of it as a guest needs: get, list, apply, delete, watch, from a kubeconfig.
+
+Plain HTTP with a bounded number of requests at once; objects are the API's own JSON. Kinds are found by discovery and
+remembered. A watch here ends with its connection: who watches (``watches.py``) opens it again. It decodes and maps
+errors to `ClusterError`; it never tries again by itself.
+"""
+
+import asyncio
+import base64
+import binascii
+import os
+import ssl
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import msgspec
+import yaml
+from msgspec import Struct
+
+from extensa.helm.errors import ClusterError
+from extensa.helm.release import ObjectRef
+
+_AT_ONCE = 8
+_ANSWER = httpx2.Timeout(connect=5.0, read=30.0, write=30.0, pool=60.0)
+_WATCH_SECONDS = 290
+_SILENCE = httpx2.Timeout(connect=5.0, read=_WATCH_SECONDS + 30.0, write=30.0, pool=60.0)
+_BARE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+_BARE_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_FIELD_MANAGER = "extensa-agent"
+_LOST = (httpx2.TransportError, httpx2.StreamError, RuntimeError)
+"""How httpx2 says that a connection failed, or that its client was closed meanwhile (RuntimeError)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How to reach one API: its address, TLS with a client certificate if there is one, and headers."""
+
+    server: str
+    tls: ssl.SSLContext | bool
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A hint from a watch: something about this object is different now."""
+
+    namespace: str
+    name: str
+    labels: Mapping[str, str]
+    edition: str
+
+
+class _Meta(Struct):
+    name: str = ""
+    namespace: str = ""
+    resourceVersion: str = ""  # noqa: N815 - the API's word
+    labels: dict[str, str] | None = None
+
+
+class _Object(Struct):
+    metadata: _Meta = msgspec.field(default_factory=_Meta)
+    code: int = 0
+    message: str = ""
+
+
+class _Event(Struct):
+    type: str
+    object: _Object
+
+
+@dataclass(frozen=True, slots=True)
+class _Resource:
+    plural: str
+    namespaced: bool
+
+
+def read_kubeconfig(text: str, folder: Path) -> Access:
+    """Return how the kubeconfig's current context is reached; files it names are taken relative to ``folder``.
+
+    Raises `ClusterError` (``CredentialsRejected``) for one that cannot be used.
+    """
+    try:
+        config = yaml.safe_load(text)
+        context = _named(config, "contexts", "context", config["current-context"])
+        cluster = _named(config, "clusters", "cluster", context["cluster"])
+        user = _named(config, "users", "user", context["user"])
+        headers = {"authorization": f"Bearer {user['token']}"} if user.get("token") else {}
+        return Access(str(cluster["server"]).rstrip("/"), _tls(cluster, user, folder), headers)
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError, OSError, binascii.Error, ValueError) as error:
+        message = f"The cluster's kubeconfig cannot be used: {type(error).__name__}: {error}."
+        raise ClusterError("CredentialsRejected", message, transient=True) from error
+
+
+def _named(config: Mapping[str, Any], plural: str, singular: str, name: str) -> Mapping[str, Any]:
+    for entry in config[plural]:
+        if entry["name"] == name:
+            found: Mapping[str, Any] = entry[singular]
+            return found
+    raise KeyError(f"{singular} {name}")
+
+
+def _tls(cluster: Mapping[str, Any], user: Mapping[str, Any], folder: Path) -> ssl.SSLContext | bool:
+    if not str(cluster["server"]).startswith("https:"):
+        return False
+    authority = _data(cluster, "certificate-authority", folder)
+    context = ssl.create_default_context(cadata=authority.decode() if authority is not None else None)
+    if cluster.get("insecure-skip-tls-verify"):
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    certificate, key = _data(user, "client-certificate", folder), _data(user, "client-key", folder)
+    if certificate is not None and key is not None:
+        _load_pair(context, certificate + b"\n" + key)
+    return context
+
+
+def _data(source: Mapping[str, Any], name: str, folder: Path) -> bytes | None:
+    if inline := source.get(f"{name}-data"):
+        return base64.b64decode(inline)
+    if path := source.get(name):
+        return (folder / str(path)).read_bytes()
+    return None
+
+
+def _load_pair(context: ssl.SSLContext, pem: bytes) -> None:
+    """Give a certificate with its key to ``context``, which takes files only: one in memory, on no disk."""
+    handle = os.memfd_create("client", os.MFD_CLOEXEC)
+    try:
+        os.write(handle, pem)
+        context.load_cert_chain(f"/proc/self/fd/{handle}")
+    finally:
+        os.close(handle)
+
+
+class KubeClient:
+    """One cluster's API. It satisfies `helm.look.Kube`; close it when done."""
+
+    def __init__(self, access: Access) -> None:
+        """No request is made yet."""
+        limits = httpx2.Limits(max_connections=_AT_ONCE, max_keepalive_connections=_AT_ONCE, keepalive_expiry=90.0)
+        open_end = httpx2.Limits(max_connections=None, max_keepalive_connections=0)
+        self._asking = httpx2.AsyncClient(
+            base_url=access.server, verify=access.tls, headers=access.headers, timeout=_ANSWER, limits=limits,
+            trust_env=False,
+        )  # fmt: skip
+        self._watching = httpx2.AsyncClient(
+            base_url=access.server, verify=access.tls, headers=access.headers, timeout=_SILENCE, limits=open_end,
+            trust_env=False,
+        )  # fmt: skip
+        self._kinds: dict[str, dict[str, _Resource]] = {}
+        self._gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def close(self) -> None:
+        """End every connection."""
+        await self._asking.aclose()
+        await self._watching.aclose()
+
+    async def version(self) -> str:
+        """Return the API's version, such as v1.37.1."""
+        answer = await self._ask("GET", "/version")
+        return str((answer or {}).get("gitVersion", ""))
+
+    async def get(self, ref: ObjectRef, *, bare: bool = False) -> dict[str, Any] | None:
+        """See `helm.look.Kube.get`."""
+        path = await self._path(ref.api_version, ref.kind, ref.namespace)
+        return None if path is None else await self._ask("GET", f"{path}/{ref.name}", accept=_BARE if bare else "")
+
+    async def list(
+        self, api_version: str, kind: str, namespace: str, *, labels: str = "", bare: bool = False
+    ) -> list[dict[str, Any]]:
+        """See `helm.look.Kube.list`."""
+        path = await self._path(api_version, kind, namespace)
+        if path is None:
+            return []
+        params = {"labelSelector": labels} if labels else {}
+        answer = await self._ask("GET", path, params=params, accept=_BARE_LIST if bare else "")
+        return list((answer or {}).get("items") or ())
+
+    async def apply(self, manifest: Mapping[str, Any]) -> None:
+        """Make an object as ``manifest`` says (server-side apply, ours is the last word); raises `ClusterError`."""
+        metadata = manifest["metadata"]
+        ref = ObjectRef(manifest["apiVersion"], manifest["kind"], metadata.get("namespace", ""), metadata["name"])
+        path = await self._path(ref.api_version, ref.kind, ref.namespace)
+        if path is None:
+            raise ClusterError("KindUnknown", f"The cluster does not know the kind {ref.kind}.", target=str(ref))
+        params = {"fieldManager": _FIELD_MANAGER, "force": "true"}
+        await self._ask("PATCH", f"{path}/{ref.name}", params=params, body=manifest)
+
+    async def delete(self, ref: ObjectRef) -> None:
+        """Delete an object; one that is not there is no error. Raises `ClusterError`."""
+        path = await self._path(ref.api_version, ref.kind, ref.namespace)
+        if path is not None:
+            await self._ask("DELETE", f"{path}/{ref.name}")
+
+    async def watch(
+        self, api_version: str, kind: str, *, labels: str, since: str = ""
+    ) -> AsyncGenerator[Change | None, None]:
+        """Yield None once the watch stands, then a `Change` for every event, until the server ends it.
+
+        ``since`` is the edition heard last; without it, from now on. Raises `ClusterError`, with ``http`` 410 when
+        ``since`` is too old.
+        """
+        path = await self._path(api_version, kind, "")
+        if path is None:
+            raise ClusterError("KindUnknown", f"The cluster does not know the kind {kind}.", http=404)
+        if not since:
+            first = await self._ask("GET", path, params={"labelSelector": labels, "limit": "1"}, accept=_BARE_LIST)
+            since = str(((first or {}).get("metadata") or {}).get("resourceVersion", ""))
+        params = {
+            "watch": "1",
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(_WATCH_SECONDS),
+            "resourceVersion": since,
+            "labelSelector": labels,
+        }
+        try:
+            async with self._watching.stream("GET", path, params=params, headers={"accept": _BARE}) as answer:
+                if answer.status_code != 200:
+                    raise _refusal(answer.status_code, await answer.aread(), "GET", path)
+                yield None
+                async for line in answer.aiter_lines():
+                    if line:
+                        yield _change(line)
+        except _LOST as error:
+            raise _unreachable(error) from error
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        accept: str = "",
+        body: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any] | None:
+        """Return the decoded answer, None for 404; raises `ClusterError`."""
+        headers = {"accept": f"{accept},application/json" if accept else "application/json"}
+        content = None
+        if body is not None:
+            content = msgspec.json.encode(body)
+            headers["content-type"] = "application/apply-patch+yaml"
+        try:
+            async with self._gate:
+                answer = await self._asking.request(method, path, params=params, headers=headers, content=content)
+        except _LOST as error:
+            raise _unreachable(error) from error
+        if answer.status_code == 404:
+            return None
+        if answer.status_code >= 400:
+            raise _refusal(answer.status_code, answer.content, method, path)
+        try:
+            decoded: dict[str, Any] = msgspec.json.decode(answer.content, type=dict[str, Any])
+        except msgspec.MsgspecError as error:
+            raise ClusterError(
+                "ApiServerError", "The cluster's API answered with something else.", transient=True
+            ) from error
+        return decoded
+
+    async def _path(self, api_version: str, kind: str, namespace: str) -> str | None:
+        """Return where objects of a kind are found, None when the API does not know it."""
+        root = f"/api/{api_version}" if "/" not in api_version else f"/apis/{api_version}"
+        kinds = self._kinds.get(api_version)
+        if kinds is None or kind not in kinds:
+            kinds = self._kinds[api_version] = await self._discover(root)
+        resource = kinds.get(kind)
+        if resource is None:
+            return None
+        return (
+            f"{root}/namespaces/{namespace}/{resource.plural}"
+            if namespace and resource.namespaced
+            else f"{root}/{resource.plural}"
+        )
+
+    async def _discover(self, root: str) -> dict[str, _Resource]:
+        answer = await self._ask("GET", root)
+        return {
+            str(found["kind"]): _Resource(str(found["name"]), bool(found["namespaced"]))
+            for found in (answer or {}).get("resources") or ()
+            if "/" not in found["name"]
+        }
+
+
+def _change(line: str) -> Change:
+    try:
+        event = msgspec.json.decode(line, type=_Event)
+    except msgspec.MsgspecError as error:
+        raise ClusterError("ApiServerError", "A watch brought something that is no event.", transient=True) from error
+    if event.type == "ERROR":
+        message = event.object.message or "The watch was ended."
+        raise ClusterError("ApiServerError", message, http=event.object.code, transient=True)
+    found = event.object.metadata
+    return Change(found.namespace, found.name, found.labels or {}, found.resourceVersion)
+
+
+def _unreachable(error: Exception) -> ClusterError:
+    words = str(error) or type(error).__name__
+    return ClusterError(
+        "ApiServerUnreachable", f"The cluster's API does not answer: {words}.", raw=words, transient=True
+    )
+
+
+def _refusal(status: int, content: bytes, method: str, path: str) -> ClusterError:
+    try:
+        said = msgspec.json.decode(content, type=_Object).message
+    except msgspec.MsgspecError:
+        said = content[:200].decode("utf-8", "replace")
+    code, transient = _CODES.get(status, ("ApiServerError" if status >= 500 else "ObjectInvalid", status >= 500))
+    message = f"The cluster's API refused {method} {path} ({status}): {said}"
+    return ClusterError(code, message, http=status, raw=said, transient=transient)
+
+
+_CODES = {
+    401: ("CredentialsRejected", True),
+    403: ("Forbidden", False),
+    409: ("FieldConflict", True),
+    410: ("ApiServerError", True),
+    429: ("ApiServerThrottling", True),
+}

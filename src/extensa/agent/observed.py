@@ -1,0 +1,143 @@
+"""From what was seen to the document that says so: pure, bounded, and with every text masked.
+
+One function per phase. Which phase it is was decided elsewhere; here it is only put into words.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from extensa.helm.causes import Finding
+from extensa.helm.errors import Masker
+from extensa.helm.health import Level as Health
+from extensa.helm.readiness import Seen, progress
+from extensa.helm.release import ObjectRef
+from extensa.helm.state import Sighting
+from extensa.link.extension import (
+    DesiredExtension,
+    Failure,
+    Level,
+    ObjectHealth,
+    ObservedExtension,
+    Phase,
+    Status,
+)
+
+MOST_OBJECTS = 200
+
+
+def working(
+    desired: DesiredExtension,
+    seen: Sighting | None,
+    now: datetime,
+    *,
+    words: str,
+    mask: Masker,
+    hint: Finding | None = None,
+) -> ObservedExtension:
+    """Return the document of work in progress; ``hint`` is what seems to hold it up."""
+    statuses = [Status(code="Progress", message=mask(words), time=now)]
+    if hint is not None:
+        statuses.append(Status(code=hint.code, message=mask(hint.message), level=Level.WARNING, time=now))
+    return _document(desired, seen, now, phase=Phase.WORKING, statuses=statuses, mask=mask)
+
+
+def ready(
+    desired: DesiredExtension, seen: Sighting, now: datetime, *, mask: Masker, trouble: Finding | None = None
+) -> ObservedExtension:
+    """Return the document of a generation that was seen healthy; ``trouble`` is what has gone wrong since."""
+    statuses = []
+    if trouble is not None:
+        message = f"{mask(trouble.message)} {trouble.next_step}".strip()
+        statuses.append(Status(code=trouble.code, message=message, level=Level.WARNING, time=now))
+    return _document(desired, seen, now, phase=Phase.READY, statuses=statuses, mask=mask)
+
+
+def failed(
+    desired: DesiredExtension, seen: Sighting | None, now: datetime, *, failure: Failure, mask: Masker
+) -> ObservedExtension:
+    """Return the document of a generation that was given up."""
+    message = f"{failure.message} {failure.next_step}".strip()
+    status = Status(code=failure.code, message=message, level=Level.ERROR, time=now)
+    return _document(desired, seen, now, phase=Phase.FAILED, statuses=[status], mask=mask, failure=failure)
+
+
+def gone(desired: DesiredExtension, now: datetime, *, kept: Sequence[ObjectRef], note: str = "") -> ObservedExtension:
+    """Return the document of a release that was seen absent; ``kept`` stays behind by rule and is named."""
+    statuses = [Status(code="Gone", message=note, time=now)] if note else []
+    if kept:
+        names = ", ".join(str(ref) for ref in kept[:20]) + (f" and {len(kept) - 20} more" if len(kept) > 20 else "")
+        statuses.append(Status(code="Kept", message=f"Kept by rule: {names}.", time=now))
+    return _document(desired, None, now, phase=Phase.GONE, statuses=statuses, mask=str)
+
+
+def as_failure(found: Finding, mask: Masker) -> Failure:
+    """Return a finding as the link carries it."""
+    hidden = found.masked(mask)
+    return Failure(
+        code=hidden.code,
+        message=hidden.message,
+        step=hidden.step or "ready",
+        target=hidden.target,
+        next_step=hidden.next_step,
+        raw=hidden.raw,
+    )
+
+
+def same(one: ObservedExtension | None, other: ObservedExtension) -> bool:
+    """Say whether two documents say the same, the time left out."""
+    return one is not None and _timeless(one) == _timeless(other)
+
+
+def object_healths(objects: Sequence[Seen], mask: Masker) -> list[ObjectHealth]:
+    """Return the objects as the link carries them: the troubled first, at most 200."""
+    ordered = sorted(objects, key=lambda seen: seen.health.level is Health.CURRENT)
+    return [
+        ObjectHealth(
+            kind=seen.ref.kind,
+            name=seen.ref.name,
+            namespace=seen.ref.namespace,
+            health=seen.health.level.value,
+            waits_for=mask(seen.health.waits_for),
+        )
+        for seen in ordered[:MOST_OBJECTS]
+    ]
+
+
+def progress_words(seen: Sighting) -> str:
+    """Return how far the release is, in one sentence."""
+    return progress(seen.objects)
+
+
+def _timeless(document: ObservedExtension) -> ObservedExtension:
+    moment = datetime.min  # noqa: DTZ901 - compared with itself only
+    statuses = [msgspec.structs.replace(status, time=None) for status in document.statuses]
+    return msgspec.structs.replace(document, observed_at=moment, statuses=statuses)
+
+
+def _document(
+    desired: DesiredExtension,
+    seen: Sighting | None,
+    now: datetime,
+    *,
+    phase: Phase,
+    statuses: list[Status],
+    mask: Masker,
+    failure: Failure | None = None,
+) -> ObservedExtension:
+    release = seen.release if seen is not None else None
+    objects = seen.objects if seen is not None else ()
+    return ObservedExtension(
+        uid=desired.uid,
+        generation=desired.generation,
+        phase=phase,
+        observed_at=now,
+        statuses=statuses,
+        revision=release.version if release is not None else 0,
+        chart_version=release.chart_version if release is not None else "",
+        objects=object_healths(objects, mask),
+        object_count=len(objects),
+        failure=failure,
+        correlation_id=desired.correlation_id,
+    )
