@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from extensa.base.errors import Problems
 
 _ALWAYS = "templates/.?*"
+_ITEM = re.compile(r"([^-])(?:-([^-]))?")
+_ITEMS = re.compile(rf"(?:{_ITEM.pattern})+\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +64,7 @@ def _rule(word: str) -> _Rule:
         raise ValueError("has a double star, which Helm does not know")
     negated, word = word.startswith("!"), word.removeprefix("!")
     folders_only, word = word.endswith("/"), word.removesuffix("/")
-    try:
-        pattern = re.compile(_translated(word.removeprefix("/")) + r"\Z", re.DOTALL)
-    except re.error as error:
-        raise ValueError("has a range that is none") from error
+    pattern = re.compile(_translated(word.removeprefix("/")) + r"\Z", re.DOTALL)
     return _Rule(pattern, whole_path="/" in word, folders_only=folders_only, negated=negated)
 
 
@@ -86,9 +85,25 @@ def _translated(glob: str) -> str:
             end = glob.find("]", place + 1)
             if end < 0:
                 raise ValueError("has a [ without a ]")
-            inside = glob[place:end].replace("\\", "\\\\").replace("[", "\\[")
-            found += f"[{inside}]"
+            found += _class(glob[place:end])
             place = end + 1
         else:
             found += re.escape(letter)
     return found
+
+
+def _class(inside: str) -> str:
+    """Return what stands between brackets as a class of a regular expression: single letters and ranges."""
+    negation = "^" if inside.startswith("^") else ""
+    rest = inside.removeprefix("^")
+    if not _ITEMS.match(rest):
+        raise ValueError("has brackets that hold no letters and ranges")
+    return f"[{negation}{''.join(_range(*item) for item in _ITEM.findall(rest))}]"
+
+
+def _range(first: str, last: str) -> str:
+    if not last:
+        return re.escape(first)
+    if first > last:
+        raise ValueError("has a range that is none")
+    return f"{re.escape(first)}-{re.escape(last)}"
