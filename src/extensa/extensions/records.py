@@ -1,12 +1,13 @@
 """How an extension lies in the store: its rows, their keys, and the writes that each decision comes to. Pure.
 
-    {extension id}                      the record itself
-    extension-uid/{uid}                 which record an agent's report speaks of
-    extension-objects/{uid}             the objects as last seen, apart because they are many and seldom read
-    extension-instance/{cluster}/{type} the one place a single-instance type has on a cluster
-    extension-orphan/{uid}              a record forgotten by force whose release the agent has yet to remove
-    feed extensions:{agent}             the desired document, under the id (an orphan's: under its own row key)
+    {extension id}                             the record itself
+    {extension id}/objects                     the objects last seen, apart because they are many and seldom read
+    {cluster id}/extensioninstances/{type}     the one place that a single-instance type has on a cluster
+    {cluster id}/extensionorphans/{uid}        a record forgotten by force whose release the agent has yet to remove
+    extension-uid/{uid}                        which of these rows an agent's report speaks of
+    feed extensions:{agent}                    desired documents, under the row key of the record or the orphan
 
+All but the last two lie below their cluster, so that who removes a cluster removes them without knowing them.
 Whatever belongs together is one list of writes, so that it becomes one commit.
 """
 
@@ -34,6 +35,7 @@ from extensa.store.port import (
 
 ROW_TYPE = TYPE.casefold()
 ORPHAN_TYPE = "extensa/extensionorphans"
+UID_TYPE = "extensa/extensionuids"
 _BELOW = f"/providers/{ROW_TYPE}/"
 
 _encode = msgspec.json.Encoder().encode
@@ -73,19 +75,19 @@ def uid_key(uid: str) -> str:
     return f"extension-uid/{uid}"
 
 
-def objects_key(uid: str) -> str:
+def objects_key(extension: Extension) -> str:
     """Return the row of the objects last seen."""
-    return f"extension-objects/{uid}"
+    return f"{extension.key}/objects"
 
 
-def orphan_key(uid: str) -> str:
+def orphan_key(extension: Extension) -> str:
     """Return the row, and the feed document, of an orphan."""
-    return f"extension-orphan/{uid}"
+    return f"{extension.cluster_key}/extensionorphans/{extension.uid}"
 
 
-def claim_key(cluster_uid: str, extension_type: str) -> str:
+def claim_key(cluster_key: str, extension_type: str) -> str:
     """Return the row of the one place that a type has on a cluster."""
-    return f"extension-instance/{cluster_uid}/{extension_type.casefold()}"
+    return f"{cluster_key}/extensioninstances/{extension_type.casefold()}"
 
 
 def extension_of(body: bytes) -> Extension:
@@ -122,7 +124,7 @@ def accepted(decision: Accepted, etag: str | None, previous_agent: str | None) -
         _desired(extension),
     ]
     if decision.created:
-        writes.append(_row(uid_key(extension.uid), "extensa/extensionuids", extension.key))
+        writes.append(_row(uid_key(extension.uid), UID_TYPE, extension.key))
         if extension.claim:
             claim = _row(extension.claim, "extensa/extensioninstances", extension.id)
             writes.append(msgspec.structs.replace(claim, expect=Expect.ABSENT))
@@ -134,11 +136,13 @@ def accepted(decision: Accepted, etag: str | None, previous_agent: str | None) -
 def removed(decision: Removed, etag: str) -> list[Write]:
     """Return the writes of a forced delete: the record goes now, the release is left to the agent."""
     orphan = msgspec.structs.replace(decision.orphan, protected=None, settings={})
+    key = orphan_key(orphan)
     return [
         *_gone(orphan, etag),
         *_operations(decision.superseded),
-        PutResource(orphan_key(orphan.uid), ORPHAN_TYPE, _encode(orphan), Expect.ANYTHING),
-        PutFeed(lane(orphan.agent), orphan_key(orphan.uid), _encode(project(orphan))),
+        PutResource(key, ORPHAN_TYPE, _encode(orphan), Expect.ANYTHING),
+        _row(uid_key(orphan.uid), UID_TYPE, key),
+        PutFeed(lane(orphan.agent), key, _encode(project(orphan))),
     ]
 
 
@@ -149,7 +153,7 @@ def settled(before: Extension, etag: str, outcome: Settled, now: datetime) -> li
     writes = [_record(outcome.extension, etag), *_operations(outcome.operation)]
     if outcome.objects is not None:
         seen = SeenObjects(heard_at=now, objects=outcome.objects)
-        key = objects_key(before.uid)
+        key = objects_key(before)
         writes.append(PutResource(key, "extensa/extensionobjects", _encode(seen), Expect.ANYTHING))
     return writes
 
@@ -164,14 +168,15 @@ def mended(extension: Extension, etag: str, previous_agent: str) -> list[Write]:
 
 def orphan_gone(orphan: Extension) -> list[Write]:
     """Return the writes that forget an orphan."""
-    return [DeleteResource(orphan_key(orphan.uid)), DeleteFeed(lane(orphan.agent), orphan_key(orphan.uid))]
+    key = orphan_key(orphan)
+    return [DeleteResource(key), DeleteResource(uid_key(orphan.uid)), DeleteFeed(lane(orphan.agent), key)]
 
 
 def _gone(extension: Extension, etag: str) -> list[Write]:
     writes: list[Write] = [
         DeleteResource(extension.key, etag),
         DeleteResource(uid_key(extension.uid)),
-        DeleteResource(objects_key(extension.uid)),
+        DeleteResource(objects_key(extension)),
         DeleteFeed(lane(extension.agent), extension.key),
     ]
     if extension.claim:

@@ -16,7 +16,7 @@ from extensa.extensions.masking import masked
 from extensa.extensions.model import Extension
 from extensa.extensions.settle import Settled, settle
 from extensa.link.extension import ExtensionReports, ObservedExtension, Phase
-from extensa.store.port import StaleWrite, Store
+from extensa.store.port import Row, StaleWrite, Store
 from extensa.store.vault import Vault
 
 ATTEMPTS = 8
@@ -56,41 +56,35 @@ class Reports:
 
     async def _observe(self, agent: str, observed: ObservedExtension) -> None:
         for _ in range(ATTEMPTS):
-            found = await self._find(observed.uid)
-            if found is None:
-                await self._orphan(agent, observed)
+            row = await self._find(observed.uid)
+            if row is None:
                 return
-            extension, etag = found
-            if extension.agent != agent:
+            extension, now = records.extension_of(row.body), self._clock()
+            if extension.uid != observed.uid or extension.agent != agent:
                 _log.warning("report of another agent's extension", agent=agent, extension=extension.id)
                 return
+            if row.type == records.ORPHAN_TYPE:
+                await self._settle_orphan(extension, observed)
+                return
             operation = await active_operation(self._store, extension)
-            now = self._clock()
             outcome = settle(extension, operation, self._masked(extension, observed), now)
             if outcome is None:
                 return
             try:
-                await self._store.commit(records.settled(extension, etag, outcome, now))
+                await self._store.commit(records.settled(extension, row.etag, outcome, now))
             except StaleWrite:
                 continue
             _tell(extension, outcome)
             return
         raise Unavailable("ReportNotTaken", f"The report on '{observed.uid}' met too many other writes; send it again.")
 
-    async def _find(self, uid: str) -> tuple[Extension, str] | None:
+    async def _find(self, uid: str) -> Row | None:
+        """The row of the extension, or of the orphan, that has this identity."""
         pointer = await self._store.get(records.uid_key(uid))
-        row = None if pointer is None else await self._store.get(records.text_of(pointer.body))
-        if row is None:
-            return None
-        extension = records.extension_of(row.body)
-        return (extension, row.etag) if extension.uid == uid else None
+        return None if pointer is None else await self._store.get(records.text_of(pointer.body))
 
-    async def _orphan(self, agent: str, observed: ObservedExtension) -> None:
-        row = await self._store.get(records.orphan_key(observed.uid))
-        if row is None:
-            return
-        orphan = records.extension_of(row.body)
-        if orphan.agent == agent and orphan.generation == observed.generation and observed.phase is Phase.GONE:
+    async def _settle_orphan(self, orphan: Extension, observed: ObservedExtension) -> None:
+        if orphan.generation == observed.generation and observed.phase is Phase.GONE:
             await self._store.commit(records.orphan_gone(orphan))
             _log.info("orphan removed", extension=orphan.id, uid=orphan.uid)
 

@@ -130,7 +130,7 @@ class Extensions:
         extension = records.extension_of(row.body)
         if request.query.get("live", "").casefold() == "true":
             return await self._live_objects(request, extension)
-        kept = await self._store.get(records.objects_key(extension.uid))
+        kept = await self._store.get(records.objects_key(extension))
         if kept is None:
             return Answer(200, _objects([], 0, None))
         seen = records.objects_of(kept.body)
@@ -139,10 +139,12 @@ class Extensions:
 
     async def feed(self, agent: str, *, after: int, wait: float, agent_key: str) -> ExtensionFeed:
         """Return what ``agent`` should know, see `Feeding.feed`."""
+        self._clusters.heard(agent, self._clock())
         return await self._feeding.feed(agent, after=after, wait=wait, agent_key=agent_key)
 
     async def observe(self, agent: str, reports: ExtensionReports) -> None:
         """Settle what ``agent`` has seen, see `Reports.observe`."""
+        self._clusters.heard(agent, self._clock())
         await self._reports.observe(agent, reports)
 
     async def sweep(self) -> None:

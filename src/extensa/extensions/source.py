@@ -19,6 +19,10 @@ class Clusters(Protocol):
         """Return the cluster with this row key, or None."""
         ...
 
+    def heard(self, name: str, now: datetime) -> None:
+        """Remember that an agent speaks now."""
+        ...
+
 
 class Catalog(Protocol):
     """What can be installed."""

@@ -6,6 +6,8 @@ reason, and a feed that does not hold what ``project`` says is written again.
 """
 
 import asyncio
+import contextlib
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
@@ -18,7 +20,7 @@ from extensa.extensions.project import project
 from extensa.extensions.reports import active_operation
 from extensa.extensions.settle import Settled, expire, orphaned
 from extensa.extensions.source import Clusters
-from extensa.store.port import Row, StaleWrite, Store
+from extensa.store.port import DeleteResource, Row, StaleWrite, Store
 
 PAGE = 200
 """Rows looked at in one turn, of each kind."""
@@ -33,8 +35,7 @@ class Sweep:
         self._store = store
         self._clusters = clusters
         self._clock = clock
-        self._after: str | None = None
-        self._after_orphan: str | None = None
+        self._after: dict[str, str | None] = {}
 
     async def turn(self) -> None:
         """Look at what may be overdue, then at the next page of everything."""
@@ -44,20 +45,29 @@ class Sweep:
                 row = await self._store.get(operation.resource_key)
                 if row is not None:
                     await self._mend(row, known)
-        page = await self._store.list(type=records.ROW_TYPE, after=self._after, limit=PAGE)
-        for row in page:
+        for row in await self._page(records.ROW_TYPE):
             await self._mend(row, known)
             await asyncio.sleep(0)
-        self._after = page[-1].key if len(page) == PAGE else None
-        orphans = await self._store.list(type=records.ORPHAN_TYPE, after=self._after_orphan, limit=PAGE)
-        for row in orphans:
-            await self._look_at_orphan(row, known)
-        self._after_orphan = orphans[-1].key if len(orphans) == PAGE else None
+        for row in await self._page(records.ORPHAN_TYPE):
+            orphan = records.extension_of(row.body)
+            if await self._cluster(orphan, known) is None:
+                await self._store.commit(records.orphan_gone(orphan))
+        for row in await self._page(records.UID_TYPE):
+            if await self._store.get(records.text_of(row.body)) is None:
+                with contextlib.suppress(StaleWrite):
+                    await self._store.commit([DeleteResource(row.key, row.etag)])
+
+    async def _page(self, kind: str) -> Sequence[Row]:
+        """The next rows of a type after those of the turn before; past the last one it starts over."""
+        page = await self._store.list(type=kind, after=self._after.get(kind), limit=PAGE)
+        self._after[kind] = page[-1].key if len(page) == PAGE else None
+        return page
 
     async def cluster_gone(self, cluster_key: str) -> None:
         """Remove the extensions of a cluster that is no more."""
         after: str | None = None
-        while page := await self._store.list(prefix=records.below(cluster_key), after=after, limit=PAGE):
+        below = records.below(cluster_key)
+        while page := await self._store.list(prefix=below, type=records.ROW_TYPE, after=after, limit=PAGE):
             known: dict[str, Cluster | None] = {}
             for row in page:
                 await self._mend(row, known)
@@ -98,11 +108,6 @@ class Sweep:
         mended = replace(extension, agent=cluster.agent, generation=extension.generation + altered)
         await self._store.commit(records.mended(mended, etag, extension.agent))
         _log.info("feed put right", extension=extension.id, generation=mended.generation, agent=mended.agent)
-
-    async def _look_at_orphan(self, row: Row, known: dict[str, Cluster | None]) -> None:
-        orphan = records.extension_of(row.body)
-        if await self._cluster(orphan, known) is None:
-            await self._store.commit(records.orphan_gone(orphan))
 
     async def _cluster(self, extension: Extension, known: dict[str, Cluster | None]) -> Cluster | None:
         """The very cluster that ``extension`` was put on; a later one of the same name is another."""

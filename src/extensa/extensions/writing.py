@@ -95,7 +95,7 @@ class Writing:
         extension_type = await self._catalog.find(name) if name and cluster is not None else None
         claim, occupant = "", None
         if existing is None and cluster and name and extension_type and not extension_type.allow_multiple_instances:
-            claim = records.claim_key(cluster.uid, name)
+            claim = records.claim_key(request.id.scope.key, name)
             row = await self._store.get(claim)
             occupant = None if row is None else records.text_of(row.body)
         return Facts(

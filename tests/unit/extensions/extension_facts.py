@@ -180,8 +180,13 @@ class FakeClusters:
 
     found: dict[str, Cluster] = field(default_factory=lambda: {CLUSTER.casefold(): cluster(), ARC.casefold(): arc()})
 
+    spoken: dict[str, datetime] = field(default_factory=dict)
+
     async def find(self, cluster_key: str) -> Cluster | None:
         return self.found.get(cluster_key)
+
+    def heard(self, name: str, now: datetime) -> None:
+        self.spoken[name] = now
 
 
 @dataclass

@@ -1,0 +1,110 @@
+"""Reports over a real store: whose word counts, what is kept of it, and that no secret is."""
+
+import pytest
+
+from extensa.base.errors import Unavailable
+from extensa.extensions import records
+from extensa.link.extension import ExtensionReports, Failure, ObservedExtension, Phase
+from extensa.store.port import StaleWrite
+from extensa.store.vault import Vault
+from unit.extensions.extension_facts import AGENT, House, body, extension_id, health, observed, status
+
+SECRET = "correct-horse-battery"
+
+
+async def uid(home: House) -> str:
+    row = await home.store.get(extension_id().key)
+    assert row is not None
+    return records.extension_of(row.body).uid
+
+
+async def tell(home: House, report: ObservedExtension, agent: str = AGENT) -> None:
+    await home.extensions.observe(agent, ExtensionReports(observed=[report]))
+
+
+async def state(home: House) -> str:
+    return str((await home.get()).body["properties"]["provisioningState"])
+
+
+async def test_another_agents_word_does_not_count(home: House) -> None:
+    await home.put(body())
+    await tell(home, observed(Phase.READY, uid=await uid(home)), agent="stranger")
+
+    assert "Creating" == await state(home)
+
+
+async def test_a_report_of_nothing_known_is_taken_without_a_word(home: House) -> None:
+    await tell(home, observed(Phase.READY, uid="nobody"))
+
+    assert 0 == await home.store.count()
+
+
+async def test_no_secret_is_kept_from_what_an_agent_says(home: House) -> None:
+    answer = await home.put(body(configurationProtectedSettings={"token": SECRET}))
+    failure = Failure(
+        code="C", message=f"bad {SECRET}", step="ready", target=SECRET, next_step=SECRET, raw=f"raw {SECRET}"
+    )
+    await tell(
+        home,
+        observed(
+            Phase.FAILED,
+            uid=await uid(home),
+            statuses=[status("Note", SECRET)],
+            objects=[health("a", "Failed", SECRET)],
+            failure=failure,
+        ),
+    )
+
+    assert answer.operation is not None
+    operation = await home.store.operation(answer.operation.id)
+    assert operation is not None
+    rows = await home.store.list(limit=100)
+    assert b"bad ******" in operation.body
+    assert SECRET.encode() not in b"".join(row.body for row in rows) + operation.body
+
+
+async def test_without_the_key_the_raw_text_is_not_kept(home: House) -> None:
+    await home.put(body(configurationProtectedSettings={"token": SECRET}))
+    other = House(home.store, Vault("k", {"k": bytes(32)}))
+    await tell(other, observed(Phase.FAILED, uid=await uid(home)))
+
+    error = (await home.get()).body["properties"]["errorInfo"]
+    assert "timed out" not in error["message"]
+    assert "was not ready in time" in error["message"]
+
+
+async def test_reports_in_any_order_and_number_end_with_the_newest(home: House) -> None:
+    answer = await home.put(body())
+    identity = await uid(home)
+    working = observed(Phase.WORKING, uid=identity, seconds=1)
+    failed = observed(Phase.FAILED, uid=identity, seconds=2)
+    ready = observed(Phase.READY, uid=identity, seconds=3)
+    for report in (failed, ready, working, failed, ready):
+        await tell(home, report)
+
+    assert "Succeeded" == await state(home)
+    assert answer.operation is not None
+    operation = await home.store.operation(answer.operation.id)
+    assert operation is not None
+    assert b'"status":"Failed"' in operation.body, "an operation ends once; the resource follows the truth"
+
+
+async def test_a_report_that_meets_another_write_is_judged_anew(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    await home.put(body())
+    identity = await uid(home)
+    commit, failures = home.store.commit, 2
+
+    async def sometimes_stale(writes: object) -> dict[str, str]:
+        nonlocal failures
+        failures -= 1
+        if failures >= 0:
+            raise StaleWrite("k", None)
+        return await commit(writes)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(home.store, "commit", sometimes_stale)
+    await tell(home, observed(Phase.READY, uid=identity))
+    assert "Succeeded" == await state(home)
+
+    failures = 99
+    with pytest.raises(Unavailable, match="send it again"):
+        await tell(home, observed(Phase.FAILED, uid=identity, seconds=9))

@@ -1,0 +1,391 @@
+"""The verbs over a real store: statuses, bodies, etags, one commit per write, and races."""
+
+import asyncio
+import json
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+
+from extensa.arm.binding import Condition, Level
+from extensa.arm.operations import Operation
+from extensa.arm.resource_id import parse
+from extensa.base.errors import Conflict, ExtensaError, NotFound, Refused, Unavailable
+from extensa.extensions import records
+from extensa.link.extension import ExtensionReports, ObservedExtension, Phase
+from extensa.store.port import StaleWrite
+from extensa.store.vault import Vault
+from unit.extensions.extension_facts import (
+    AGENT,
+    CLUSTER,
+    SINGLE,
+    House,
+    body,
+    cluster,
+    extension_id,
+    health,
+    observed,
+    request,
+)
+
+KEY = extension_id().key
+
+
+async def operation(home: House, operation_id: str) -> Operation:
+    row = await home.store.operation(operation_id)
+    assert row is not None
+    return msgspec.json.decode(row.body, type=Operation)
+
+
+async def report(home: House, phase: Phase, generation: int = 1, seconds: int = 1, **changes: Any) -> None:
+    row = await home.store.get(KEY)
+    assert row is not None
+    seen = observed(phase, generation=generation, seconds=seconds, uid=records.extension_of(row.body).uid, **changes)
+    await home.extensions.observe(AGENT, ExtensionReports(observed=[seen]))
+
+
+async def desired(home: House) -> dict[str, Any]:
+    row = await home.store.feed_row(records.lane(AGENT), KEY)
+    assert row is not None
+    found: dict[str, Any] = json.loads(row.body)["desired"]
+    return found
+
+
+async def test_the_spec_names_what_is_served(home: House) -> None:
+    spec = home.extensions.spec
+
+    assert (Level.CLUSTER,) == spec.levels
+    assert {"get", "put", "patch", "delete", "list"} == spec.verbs
+    assert ("2022-03-01", "2025-03-01") == (spec.api_versions[0], spec.api_versions[-1])
+    assert [home.extensions] == list(home.extensions.bindings)
+
+
+async def test_a_put_creates_with_one_write_and_an_operation(home: House) -> None:
+    answer = await home.put(body(configurationSettings={"greeting": "hi"}))
+
+    assert 201 == answer.status
+    assert ("Creating", "1.1.0") == (
+        answer.body["properties"]["provisioningState"],
+        answer.body["properties"]["currentVersion"],
+    )
+    assert answer.operation is not None
+    assert answer.operation == await operation(home, answer.operation.id)
+    found = await desired(home)
+    assert (1, "present", "greeter", "1.1.0", {"greeting": "hi"}) == (
+        found["generation"],
+        found["presence"],
+        found["release"],
+        found["extension_version"],
+        found["settings"],
+    )
+    read = await home.get()
+    assert (200, answer.body, answer.etag) == (read.status, read.body, read.etag)
+
+
+async def test_the_whole_life(home: House) -> None:
+    made = await home.put(body())
+    await report(home, Phase.WORKING, objects=[health("a", "InProgress", "1 pod")], object_count=1)
+    progress = (await home.get()).body["properties"]
+    assert "Creating" == progress["provisioningState"]
+    assert ["0 of 1 ready: Deployment a waits for 1 pod"] == [s["message"] for s in progress["statuses"]]
+
+    await report(home, Phase.READY, seconds=2, objects=[health("a")], object_count=1)
+    assert made.operation is not None
+    assert "Succeeded" == (await operation(home, made.operation.id)).status
+    healthy = (await home.get()).body["properties"]
+    assert ("Succeeded", [], "Ready") == (
+        healthy["provisioningState"],
+        healthy["statuses"],
+        healthy["extensionState"],
+    )
+
+    patched = await home.patch({"properties": {"configurationSettings": {"a": "b"}}})
+    assert (202, "Updating") == (patched.status, patched.body["properties"]["provisioningState"])
+    await report(home, Phase.READY, generation=1, seconds=3)
+    assert "Updating" == (await home.get()).body["properties"]["provisioningState"]
+    await report(home, Phase.READY, generation=2, seconds=3)
+    assert "Succeeded" == (await home.get()).body["properties"]["provisioningState"]
+
+    going = await home.delete()
+    assert (202, "Deleting") == (going.status, going.body["properties"]["provisioningState"])
+    assert "absent" == (await desired(home))["presence"]
+    await report(home, Phase.GONE, generation=3, seconds=4)
+    assert going.operation is not None
+    assert "Succeeded" == (await operation(home, going.operation.id)).status
+    with pytest.raises(NotFound):
+        await home.get()
+    assert 204 == (await home.delete()).status
+    assert [] == await home.store.feed(records.lane(AGENT), after=0, limit=10)
+    assert 0 == await home.store.count(), "no row of any kind is left"
+
+
+async def test_the_same_put_joins_then_does_nothing(home: House) -> None:
+    made = await home.put(body())
+    joined = await home.put(body())
+    assert (201, made.operation, made.etag) == (joined.status, joined.operation, joined.etag)
+
+    await report(home, Phase.READY)
+    idle = await home.put(body())
+    assert (200, None) == (idle.status, idle.operation)
+    nothing = await home.patch({"properties": {"configurationSettings": {}, "configurationProtectedSettings": {}}})
+    assert (200, None) == (nothing.status, nothing.operation)
+
+
+async def test_another_write_supersedes_and_a_delete_joins(home: House) -> None:
+    first = await home.put(body())
+    second = await home.put(body(configurationSettings={"a": "b"}))
+    assert first.operation is not None
+    assert second.operation is not None
+    assert (200, 2) == (second.status, second.operation.generation)
+    assert "Canceled" == (await operation(home, first.operation.id)).status
+
+    going = await home.delete()
+    again = await home.delete()
+    assert going.operation == again.operation
+    assert "Canceled" == (await operation(home, second.operation.id)).status
+    with pytest.raises(Conflict, match="being deleted"):
+        await home.put(body())
+
+
+async def test_a_failed_put_is_retried_by_the_same_put(home: House) -> None:
+    await home.put(body())
+    await report(home, Phase.FAILED)
+    failed = (await home.get()).body["properties"]
+    assert ("Failed", "ExtensionOperationFailed") == (failed["provisioningState"], failed["errorInfo"]["code"])
+
+    retried = await home.put(body())
+    assert retried.operation is not None
+    assert (200, 2, "Creating") == (
+        retried.status,
+        retried.operation.generation,
+        retried.body["properties"]["provisioningState"],
+    )
+    assert "errorInfo" not in retried.body["properties"]
+
+
+async def test_a_forced_delete_forgets_at_once_and_leaves_an_orphan(home: House) -> None:
+    made = await home.put(body())
+    await report(home, Phase.WORKING)
+    gone = await home.delete(query={"forcedelete": "True"})
+
+    assert (200, None, None) == (gone.status, gone.body, gone.operation)
+    assert made.operation is not None
+    assert "Canceled" == (await operation(home, made.operation.id)).status
+    with pytest.raises(NotFound):
+        await home.get()
+    rows = await home.store.feed(records.lane(AGENT), after=0, limit=10)
+    orphan = records.at_rest_of(rows[0].body).desired
+    assert (1, "absent", 2) == (len(rows), orphan.presence, orphan.generation)
+
+    again = await home.put(body())
+    assert 201 == again.status
+    rows = await home.store.feed(records.lane(AGENT), after=0, limit=10)
+    assert ["absent", "present"] == [records.at_rest_of(r.body).desired.presence for r in rows]
+    seen = ObservedExtension(uid=orphan.uid, generation=2, phase=Phase.GONE, observed_at=home.now, statuses=[])
+    await home.extensions.observe(AGENT, ExtensionReports(observed=[seen, seen]))
+    rows = await home.store.feed(records.lane(AGENT), after=0, limit=10)
+    assert ["present"] == [records.at_rest_of(r.body).desired.presence for r in rows]
+    assert "Creating" == (await home.get()).body["properties"]["provisioningState"]
+
+
+async def test_a_recreated_extension_has_another_identity(home: House) -> None:
+    await home.put(body())
+    first = records.extension_of((await home.store.get(KEY)).body)  # type: ignore[union-attr]
+    await home.delete(query={"forcedelete": "true"})
+    await home.put(body())
+
+    old = observed(Phase.READY, uid=first.uid)
+    await home.extensions.observe(AGENT, ExtensionReports(observed=[old]))
+
+    assert "Creating" == (await home.get()).body["properties"]["provisioningState"]
+
+
+async def test_what_is_not_there_is_told_apart(home: House) -> None:
+    with pytest.raises(NotFound, match="Extension instance with name 'greeter' not found"):
+        await home.get()
+    with pytest.raises(NotFound, match="Extension instance"):
+        await home.patch({"properties": {}})
+    home.clusters.found.clear()
+    for verb in (home.get, home.delete):
+        with pytest.raises(NotFound, match="managedClusters/blue' under resource group 'Shop' was not found"):
+            await verb()
+    for write in (home.put, home.patch):
+        with pytest.raises(NotFound, match="managedClusters/blue"):
+            await write(body())
+    with pytest.raises(NotFound, match="managedClusters/blue"):
+        await home.extensions.list(listing(), after=None, limit=5)
+
+
+def listing() -> Any:
+    return replace(request(), id=parse(CLUSTER))
+
+
+async def test_lists_are_paged_in_key_order(home: House) -> None:
+    for name in ("c", "A", "b"):
+        await home.put(body(), name)
+    await report_all(home)
+
+    first = await home.extensions.list(listing(), after=None, limit=2)
+    second = await home.extensions.list(listing(), after=first.next_after, limit=2)
+
+    assert ["A", "b"] == [each["name"] for each in first.value]
+    assert (["c"], None) == ([each["name"] for each in second.value], second.next_after)
+
+
+async def report_all(home: House) -> None:
+    """Every extension has been seen, so that rows of objects lie between the records."""
+    for row in await home.store.list(type=records.ROW_TYPE, limit=100):
+        found = records.extension_of(row.body)
+        seen = observed(Phase.READY, uid=found.uid, generation=found.generation, objects=[health("a")])
+        await home.extensions.observe(AGENT, ExtensionReports(observed=[seen]))
+
+
+async def test_names_are_the_same_in_any_letters_and_keep_their_spelling(home: House) -> None:
+    await home.put(body(), "Greeter")
+    again = await home.put(body(configurationSettings={"a": "b"}), "GREETER")
+
+    assert (200, "Greeter") == (again.status, again.body["name"])
+
+
+async def test_conditions_hold_or_nothing_is_written(home: House) -> None:
+    with pytest.raises(Conflict, match="If-Match"):
+        await home.put(body(), condition=Condition(if_match="x"))
+    made = await home.put(body(), condition=Condition(if_none_match="*"))
+    for condition in (Condition(if_none_match="*"), Condition(if_match="other")):
+        with pytest.raises(Conflict) as caught:
+            await home.put(body(configurationSettings={"a": "b"}), condition=condition)
+        assert 412 == caught.value.status
+    with pytest.raises(Conflict):
+        await home.delete(condition=Condition(if_match="other"))
+
+    changed = await home.put(body(configurationSettings={"a": "b"}), condition=Condition(if_match=made.etag))
+    assert 200 == changed.status
+    assert changed.etag != made.etag
+
+
+async def test_writes_at_once_are_decided_one_after_the_other(home: House) -> None:
+    await home.put(body())
+    answers = await asyncio.gather(*(home.patch(setting(f"k{n}", "v")) for n in range(6)))
+
+    assert {202} == {a.status for a in answers}
+    properties = (await home.get()).body["properties"]
+    assert {f"k{n}": "v" for n in range(6)} == properties["configurationSettings"]
+    open_operations = await home.store.open_operations(limit=10)
+    assert 1 == len(open_operations)
+    assert 7 == (await desired(home))["generation"]
+
+
+def setting(key: str, value: str) -> dict[str, Any]:
+    return {"properties": {"configurationSettings": {key: value}}}
+
+
+async def test_a_write_that_never_gets_its_turn_says_so(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def stale(writes: object) -> dict[str, str]:
+        raise StaleWrite(KEY, None)
+
+    monkeypatch.setattr(home.store, "commit", stale)
+    with pytest.raises(Conflict) as caught:
+        await home.put(body())
+    assert "TooManyWrites" == caught.value.code
+
+
+async def test_one_instance_per_cluster_where_the_type_says_so(home: House) -> None:
+    given = body(extensionType=SINGLE.name)
+    results = await asyncio.gather(*(home.put(given, name) for name in ("one", "two", "three")), return_exceptions=True)
+    refused = [r for r in results if isinstance(r, ExtensaError)]
+    assert ["MultipleInstancesNotAllowed"] * 2 == [r.code for r in refused]
+    winner = next(r for r in results if not isinstance(r, BaseException))
+
+    assert 200 == (await home.delete(winner.body["name"], query={"forcedelete": "true"})).status
+    assert 201 == (await home.put(given, "four")).status
+
+
+async def test_secrets_are_kept_sealed_and_shown_as_names(home: House) -> None:
+    given = body(configurationProtectedSettings={"token": "hunter2-hunter2", "pin": "9"})
+    made = await home.put(given)
+    assert {"token": "", "pin": ""} == made.body["properties"]["configurationProtectedSettings"]
+    row = await home.store.get(KEY)
+    feed = await home.store.feed_row(records.lane(AGENT), KEY)
+    assert row is not None
+    assert feed is not None
+    assert b"hunter2" not in row.body + feed.body
+
+    joined = await home.put(given)
+    assert joined.operation == made.operation, "the same secrets are the same wishes"
+    read_back = await home.put({"properties": made.body["properties"] | {"provisioningState": None}})
+    assert read_back.operation == made.operation, "blanks mean: as stored"
+    changed = await home.put(body(configurationProtectedSettings={"token": "other-value"}))
+    assert {"token": ""} == changed.body["properties"]["configurationProtectedSettings"]
+    assert changed.operation != made.operation
+
+
+async def test_a_lost_key_can_be_written_over_but_not_relied_on(home: House) -> None:
+    await home.put(body(configurationProtectedSettings={"token": "first"}))
+    other = House(home.store, Vault("k", {"k": bytes(32)}))
+
+    with pytest.raises(ExtensaError, match="SealBroken"):
+        await other.put(body(configurationProtectedSettings={"token": "", "b": "x"}))
+    written = await other.put(body(configurationProtectedSettings={"token": "second"}))
+    assert 200 == written.status
+
+
+async def test_a_body_that_cannot_be_read_is_refused_whole(home: House) -> None:
+    with pytest.raises(Refused) as caught:
+        await home.put({"properties": {"extensionType": 4, "version": []}}, "bad_name")
+
+    assert 400 == caught.value.status
+    assert ["InvalidRequestContent"] * 2 == [d.code for d in caught.value.details][:2]
+    assert "InvalidResourceName" in [d.code for d in caught.value.details]
+
+
+async def test_an_extension_of_an_earlier_cluster_gives_way(home: House) -> None:
+    made = await home.put(body())
+    home.clusters.found[CLUSTER.casefold()] = cluster(uid="cluster-9")
+    assert [] == (await home.extensions.list(listing(), after=None, limit=5)).value
+
+    again = await home.put(body())
+
+    assert 201 == again.status
+    assert made.operation is not None
+    assert "Failed" == (await operation(home, made.operation.id)).status
+    assert "cluster-9" == (await desired(home))["cluster_uid"]
+
+
+async def test_objects_are_told_as_last_seen(home: House) -> None:
+    await home.put(body())
+    nothing = await home.extensions.act(request(), "listObjects")
+    assert {"value": [], "count": 0, "observedAt": None} == nothing.body
+
+    await report(home, Phase.WORKING, objects=[health("a", "InProgress", "1 pod")], object_count=300)
+    found = (await home.extensions.act(request(), "listObjects")).body
+
+    assert [
+        {
+            "kind": "Deployment",
+            "name": "a",
+            "namespace": "hello-system",
+            "health": "InProgress",
+            "waitsFor": "1 pod",
+        }
+    ] == found["value"]
+    assert (300, "2026-11-25T12:00:00.0000000+00:00") == (found["count"], found["observedAt"])
+
+
+async def test_live_objects_are_asked_of_the_agent(home: House) -> None:
+    await home.put(body())
+    live = request(query={"live": "true"})
+    with pytest.raises(Unavailable):
+        await home.extensions.act(live, "listObjects")
+    home.questions.body = {"objects": [msgspec.to_builtins(health("a"))]}
+    found = (await home.extensions.act(live, "listObjects")).body
+    assert (1, "a", "Current") == (found["count"], found["value"][0]["name"], found["value"][0]["health"])
+    question = home.questions.asked[-1]
+    assert ("objects", "cluster-1") == (question.kind, question.cluster_uid)
+
+    home.questions.failure = "ClusterUnreachable"
+    with pytest.raises(Unavailable) as caught:
+        await home.extensions.act(live, "listObjects")
+    assert "ClusterUnreachable" == caught.value.code
+    with pytest.raises(NotFound):
+        await home.extensions.act(request(name="other"), "listObjects")
