@@ -93,14 +93,14 @@ def versions(session: Session, /, extension_type: str, release_train: str | None
 @click.option("--publisher", metavar="NAME", help="Who publishes it.")
 @options.output
 @click.pass_obj
-def publish(session: Session, /, chart: Path, **given: Any) -> None:
+def publish(session: Session, /, chart: Path, trains: tuple[str, ...], **given: Any) -> None:
     """Publish a Helm chart (a folder or a .tgz) as a version of an extension type.
 
     The type is made when it is not there yet.
     """
     from extensa.cli.publishing import publish_chart
 
-    emit(publish_chart(session, chart, **given), format=session.format, columns=VERSION_COLUMNS)
+    emit(publish_chart(session, chart, trains=trains, **given), format=session.format, columns=VERSION_COLUMNS)
 
 
 def _base(session: Session, where: dict[str, str | None]) -> str:

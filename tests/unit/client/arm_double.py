@@ -92,6 +92,8 @@ class ArmDouble:
     def _resource(self, asked: Asked) -> Canned:
         key = asked.path.casefold()
         promise = {"Azure-AsyncOperation": f"{self.url}{asked.path}/operations/1?api-version=x", "Retry-After": "0"}
+        if asked.headers.get("content-type") == "application/gzip":
+            return Canned(201, {"id": asked.path, "name": asked.path.rpartition("/")[2], "properties": {}})
         if asked.method in ("PUT", "PATCH"):
             new = key not in self.documents
             self.documents[key] = {"id": asked.path, "name": asked.path.rpartition("/")[2], **asked.json}
