@@ -31,12 +31,12 @@ def known_versions() -> list[str]:
     return [read_recipe().kubernetes]
 
 
-def ready_binaries(settings: Settings) -> Binaries | None:
+def ready_binaries(settings: Settings, *, recipe: Recipe | None = None) -> Binaries | None:
     """Return the programs if all are there already, in the user's folder or in the cache; None when they are not.
 
     Quick, and fetches nothing. Raises `BinariesError` when the user's folder lacks one.
     """
-    recipe = read_recipe()
+    recipe = recipe or read_recipe()
     cached = settings.cache_path / "kubernetes" / recipe.name
     if settings.kubernetes_binaries:
         folder = Path(settings.kubernetes_binaries).expanduser().resolve()
@@ -47,21 +47,23 @@ def ready_binaries(settings: Settings) -> Binaries | None:
     return None if missing(found) else found
 
 
-async def find_binaries(settings: Settings, *, version: str = "", progress: Progress = silent) -> Binaries:
+async def find_binaries(
+    settings: Settings, *, version: str = "", progress: Progress = silent, recipe: Recipe | None = None
+) -> Binaries:
     """Return a folder with every program, fetching or building what is missing, told step by step to ``progress``.
 
-    ``version`` is the Kubernetes version wanted (by default the one that is pinned). Raises `BinariesError` when that
-    version is another, or when something can be neither found nor fetched nor built, and `ClusterError` for a full or
-    read-only disk.
+    ``version`` is the Kubernetes version wanted (by default the pinned one), ``recipe`` the installed one. Raises
+    `BinariesError` when that version is another, or when something can be neither found nor fetched nor built, and
+    `ClusterError` for a full or read-only disk.
     """
-    recipe = read_recipe()
+    recipe = recipe or read_recipe()
     if version and version not in (recipe.kubernetes, recipe.kubernetes.rpartition(".")[0]):
         raise BinariesError(
             "KubernetesVersionUnavailable",
             f"This host has Kubernetes {recipe.kubernetes}, not {version}.",
             next_step=f"Ask for {recipe.kubernetes}.",
         )
-    if (ready := ready_binaries(settings)) is not None:
+    if (ready := ready_binaries(settings, recipe=recipe)) is not None:
         return await _verified(ready) if settings.kubernetes_binaries else ready
     cache = settings.cache_path / "kubernetes"
     target = cache / recipe.name
@@ -71,7 +73,7 @@ async def find_binaries(settings: Settings, *, version: str = "", progress: Prog
             await _fill(recipe, settings, cache, target, progress)
     except OSError as error:
         raise from_os_error(error, target) from error
-    found = ready_binaries(settings)
+    found = ready_binaries(settings, recipe=recipe)
     if found is None:
         raise BinariesError("BinariesMissing", f"{target} is not complete: {', '.join(_lacking(target))}.")
     return found
@@ -123,7 +125,7 @@ async def _fill(recipe: Recipe, settings: Settings, cache: Path, target: Path, p
     go = await find_go(recipe, cache, progress)
     for place, name in enumerate(left, start=1):
         doing = f"Building {name} ({place} of {len(left)})"
-        async with told(progress, doing, f"{name} is built"):
+        async with told(progress, doing, f"{name} is ready, built"):
             if name == _STAGES:
                 await copy_stages(recipe, go, target / name)
             else:

@@ -7,6 +7,7 @@ Everything the API server is told stands here with its reason. Sockets are named
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from extensa.localcluster.keys import AUTHORITY, FRONT_PROXY_AUTHORITY
 from extensa.localcluster.layout import Layout
@@ -141,7 +142,7 @@ def kwok(binaries: Binaries, layout: Layout) -> Command:
     return Command(KWOK, argv, _go(limit=256, gogc=60))
 
 
-def egress_configuration() -> dict[str, object]:
+def egress_configuration() -> dict[str, Any]:
     """Return the egress selector: whatever the API server dials in the cluster goes to our socket (egress.py)."""
     transport = {"uds": {"udsName": EGRESS_SOCKET}}
     return {

@@ -99,10 +99,10 @@ class Layout:
             each.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def read_kept(self) -> Kept | None:
-        """Return what the cluster remembers, or None when it has never been started (or the file is damaged)."""
+        """Return what the cluster remembers, or None when it was never started or the file cannot be read."""
         try:
             return msgspec.json.decode(self.kept.read_bytes(), type=Kept)
-        except (FileNotFoundError, msgspec.MsgspecError):
+        except (OSError, msgspec.MsgspecError):
             return None
 
     def write_kept(self, kept: Kept) -> None:

