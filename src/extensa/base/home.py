@@ -5,7 +5,6 @@ It makes folders and writes files whole; what is in them is for others to say.
 """
 
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,6 +117,8 @@ def write_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
 
     Raises `OSError` as the system gives it.
     """
+    import tempfile  # noqa: PLC0415 - ten milliseconds that a command which only reads does not pay
+
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

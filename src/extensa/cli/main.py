@@ -6,13 +6,21 @@ Ctrl-C. A traceback is shown for ``--debug`` only.
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 import click
 
 from extensa.base.errors import ExtensaError, NotFound, Problem
 from extensa.cli.grammar import Entry, LazyGroup
-from extensa.cli.session import Session
+
+
+class Closing(Protocol):
+    """Whatever commands are handed: it is closed when the command has ended."""
+
+    def close(self) -> None:
+        """Let go of what is held open."""
+        ...
 
 
 def _at(module: str, summary: str, attribute: str | None = None) -> Entry:
@@ -53,18 +61,24 @@ _SECTIONS: Mapping[str, Mapping[str, Entry]] = {
     "for a traceback.",
 )
 @click.version_option(package_name="extensa", message="extensa %(version)s")
-def root() -> None:
+@click.pass_context
+def root(ctx: click.Context) -> None:
     """Extensa: Azure cluster extensions in the open.
 
     Start with `extensa up`; it ends with commands to try.
     """
+    ctx.obj = ctx.obj()
+    ctx.call_on_close(ctx.obj.close)
 
 
-def run(arguments: Sequence[str], session: Session) -> int:
-    """Run one command line and return its exit code; errors are told on standard error."""
+def run(arguments: Sequence[str], open_session: Callable[[], Closing]) -> int:
+    """Run one command line and return its exit code; errors are told on standard error.
+
+    ``open_session`` gives what commands reach the outside through; help and completion do without.
+    """
     words, debug = _without_debug(arguments)
     try:
-        code = root.main(list(words), prog_name="extensa", standalone_mode=False, obj=session)
+        code = root.main(list(words), prog_name="extensa", standalone_mode=False, obj=open_session)
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
     except click.ClickException as error:
@@ -78,8 +92,6 @@ def run(arguments: Sequence[str], session: Session) -> int:
             _traceback()
         text, code = outcome(error)
         _tell(text)
-    finally:
-        session.close()
     return code if isinstance(code, int) else 0
 
 

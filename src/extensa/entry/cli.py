@@ -7,13 +7,18 @@ server, host nor agent is loaded before it is asked for.
 import os
 import sys
 
-from extensa.cli.main import run
-from extensa.cli.session import Session
+from extensa.cli.main import Closing, run
 
 
 def main() -> int:
     """Run the command line of this process and return its exit code."""
-    return run(sys.argv[1:], Session(os.environ, processes={"server": _server, "host": _host, "agent": _agent}))
+    return run(sys.argv[1:], _session)
+
+
+def _session() -> Closing:
+    from extensa.cli.session import Session  # noqa: PLC0415 - help and completion start without it
+
+    return Session(os.environ, processes={"server": _server, "host": _host, "agent": _agent})
 
 
 def _server() -> int:

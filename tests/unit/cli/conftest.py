@@ -34,7 +34,7 @@ class Shell:
         self.capture.readouterr()
         before, sys.stdin = sys.stdin, io.StringIO(typed)
         try:
-            code = run(words, Session(self.environ, processes=self.processes))
+            code = run(words, lambda: Session(self.environ, processes=self.processes))
         finally:
             sys.stdin = before
         printed = self.capture.readouterr()
