@@ -60,7 +60,8 @@ async def run(
     )
     talk = asyncio.ensure_future(child.communicate(stdin))
     try:
-        out, err = await asyncio.wait_for(asyncio.shield(talk), timeout)
+        async with asyncio.timeout(timeout):  # wait_for may swallow a cancellation (3.11)
+            out, err = await asyncio.shield(talk)
     except TimeoutError:
         await stop(child, grace=grace)
         out, err = await talk

@@ -41,7 +41,8 @@ class Periodic:
                 _log.error("periodic task failed", task=self._name, exc_info=True)
             pause = self._interval * random.uniform(1.0, 1.2)  # noqa: S311 - jitter, not a secret
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), timeout=pause)
+                async with asyncio.timeout(pause):  # wait_for may swallow a cancellation (3.11)
+                    await self._wake.wait()
 
 
 class TaskGroup:

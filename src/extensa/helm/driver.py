@@ -246,7 +246,7 @@ _WORDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"metadata\.name: Invalid value|invalid release name", "NameInvalid"),
         (_OBJECT + r": .* is invalid: ", "ObjectInvalid"),
         (_OBJECT + r": failed to create typed patch object", "ObjectInvalid"),
-        (r"is invalid: [\w.\[\]]+: ", "ObjectInvalid"),
+        (r"is invalid: [\w.\[\]]+: |unable to decode ", "ObjectInvalid"),
         (r'no matches for kind "([^"]+)"|could not find the requested resource', "KindUnknown"),
         (r'namespaces "([^"]+)" not found', "NamespaceMissing"),
         (r"cannot reuse a name that is still in use", "ReleaseNotOurs"),
