@@ -22,6 +22,7 @@ from extensa.base.clock import Clock, utc_now
 from extensa.base.home import Home, write_file
 from extensa.link.cluster import ClusterPhase, DesiredCluster, ObservedCluster, Power
 from extensa.localcluster.host import Host
+from extensa.localcluster.keeper import kept_desired
 from extensa.localcluster.keys import read_identity
 from extensa.localcluster.layout import Layout
 from extensa.localcluster.model import Binaries, Profile
@@ -131,6 +132,7 @@ async def test_a_cluster_is_created_scaled_stopped_started_and_deleted(tmp_path:
         await control.want(smaller)
         assert 2 == (await control.seen(smaller, ClusterPhase.RUNNING)).node_count
         assert 2 == len((await kubectl("get", "nodes", "--no-headers")).splitlines())
+        assert smaller == kept_desired(home.clusters / first.uid)
 
         stopped = desired_cluster(generation=4, count=2, power=Power.STOPPED)
         await control.want(stopped)

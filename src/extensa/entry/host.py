@@ -11,13 +11,13 @@ import sys
 
 from extensa.agent.control import LinkClient
 from extensa.base.clock import utc_now
-from extensa.base.errors import ExtensaError
+from extensa.base.errors import ExtensaError, Unavailable
 from extensa.base.home import Home
 from extensa.base.log import configure, get_logger
 from extensa.base.settings import Settings, load_settings
 from extensa.entry.own_process import claimed, write_pid_file
 from extensa.link.cluster import ClusterFeed, ClusterReports
-from extensa.localcluster.binaries import find_binaries, known_versions
+from extensa.localcluster.binaries import available_versions, find_binaries
 from extensa.localcluster.errors import from_os_error
 from extensa.localcluster.host import Host
 from extensa.localcluster.model import Binaries
@@ -76,6 +76,8 @@ def main() -> int:
         asyncio.run(run(settings, home))
     except ExtensaError as error:
         return _told(error)
+    except ValueError as error:  # a setting that cannot be read
+        return _told(Unavailable("SettingInvalid", f"{error}.", next_step="docs/settings.md lists every setting."))
     except OSError as error:
         return _told(from_os_error(error, home.path))
     return 0
@@ -88,7 +90,7 @@ async def run(settings: Settings, home: Home) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     with claimed(home, PROCESS):
         link = HostLink(home)
-        host = Host(home, link, FoundBinaries(settings), versions=known_versions(), clock=utc_now)
+        host = Host(home, link, FoundBinaries(settings), versions=await available_versions(settings), clock=utc_now)
         keeping = asyncio.create_task(host.run(), name="host")
         stopping = asyncio.create_task(stop.wait(), name="stop")
         try:

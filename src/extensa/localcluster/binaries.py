@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 from extensa.base import processes
@@ -39,12 +40,31 @@ def ready_binaries(settings: Settings, *, recipe: Recipe | None = None) -> Binar
     recipe = recipe or read_recipe()
     cached = settings.cache_path / "kubernetes" / recipe.name
     if settings.kubernetes_binaries:
-        folder = Path(settings.kubernetes_binaries).expanduser().resolve()
+        folder = _named(settings)
         found = Binaries(folder, recipe.kubernetes, _first(folder / _STAGES, cached / _STAGES))
         _check_named(found)
         return found if found.stages.is_dir() else None
     found = Binaries(cached, recipe.kubernetes, cached / _STAGES)
     return None if missing(found) else found
+
+
+async def available_versions(settings: Settings, *, recipe: Recipe | None = None) -> list[str]:
+    """Return the Kubernetes versions a host with these settings provides: that of the user's folder, else the pinned.
+
+    Raises `BinariesError` when the API server in the user's folder is missing or does not say its version.
+    """
+    recipe = recipe or read_recipe()
+    if not settings.kubernetes_binaries:
+        return [recipe.kubernetes]
+    program = _named(settings) / "kube-apiserver"
+    try:
+        said = await processes.run([str(program), "--version"], timeout=30)
+    except OSError as error:
+        raise _named_lacks(program.parent, ["kube-apiserver"]) from error
+    version = said.stdout.decode(errors="replace").strip().removeprefix("Kubernetes v")
+    if said.code != 0 or not version:
+        raise BinariesError("BinariesMissing", f"{program} does not say its version.")
+    return [version]
 
 
 async def find_binaries(
@@ -57,14 +77,15 @@ async def find_binaries(
     `ClusterError` for a full or read-only disk.
     """
     recipe = recipe or read_recipe()
-    if version and version not in (recipe.kubernetes, recipe.kubernetes.rpartition(".")[0]):
+    [available] = await available_versions(settings, recipe=recipe)
+    if version and version not in (available, available.rpartition(".")[0]):
         raise BinariesError(
             "KubernetesVersionUnavailable",
-            f"This host has Kubernetes {recipe.kubernetes}, not {version}.",
-            next_step=f"Ask for {recipe.kubernetes}.",
+            f"This host has Kubernetes {available}, not {version}.",
+            next_step=f"Ask for {available}.",
         )
     if (ready := ready_binaries(settings, recipe=recipe)) is not None:
-        return await _verified(ready) if settings.kubernetes_binaries else ready
+        return replace(ready, version=available)
     cache = settings.cache_path / "kubernetes"
     target = cache / recipe.name
     try:
@@ -76,7 +97,7 @@ async def find_binaries(
     found = ready_binaries(settings, recipe=recipe)
     if found is None:
         raise BinariesError("BinariesMissing", f"{target} is not complete: {', '.join(_lacking(target))}.")
-    return found
+    return replace(found, version=available)
 
 
 def missing(found: Binaries) -> list[str]:
@@ -89,6 +110,10 @@ def _lacking(folder: Path) -> list[str]:
     return missing(Binaries(folder, "", folder / _STAGES))
 
 
+def _named(settings: Settings) -> Path:
+    return Path(settings.kubernetes_binaries).expanduser().resolve()
+
+
 def _first(*candidates: Path) -> Path:
     return next((each for each in candidates if each.is_dir()), candidates[-1])
 
@@ -96,25 +121,16 @@ def _first(*candidates: Path) -> Path:
 def _check_named(found: Binaries) -> None:
     lacking = [name for name in missing(found) if name != _STAGES]
     if lacking:
-        raise BinariesError(
-            "BinariesMissing",
-            f"{found.folder} has no {', '.join(lacking)}.",
-            target=str(found.folder),
-            next_step="Put them there, or leave EXTENSA_KUBERNETES_BINARIES empty and they are fetched or built.",
-        )
+        raise _named_lacks(found.folder, lacking)
 
 
-async def _verified(found: Binaries) -> Binaries:
-    """Return ``found`` with the version its API server says it has. Raises `BinariesError` when it does not run."""
-    program = found.program("kube-apiserver")
-    try:
-        said = await processes.run([str(program), "--version"], timeout=30)
-    except OSError as error:
-        raise BinariesError("BinariesMissing", f"{program} does not run: {error}.") from error
-    version = said.stdout.decode(errors="replace").strip().removeprefix("Kubernetes v")
-    if said.code != 0 or not version:
-        raise BinariesError("BinariesMissing", f"{program} does not say its version.")
-    return Binaries(found.folder, version, found.stages)
+def _named_lacks(folder: Path, names: list[str]) -> BinariesError:
+    return BinariesError(
+        "BinariesMissing",
+        f"{folder} has no {', '.join(names)}.",
+        target=str(folder),
+        next_step="Put them there, or leave EXTENSA_KUBERNETES_BINARIES empty and they are fetched or built.",
+    )
 
 
 async def _fill(recipe: Recipe, settings: Settings, cache: Path, target: Path, progress: Progress) -> None:

@@ -71,6 +71,7 @@ class Keeper:
         self._wake = asyncio.Event()
         self._cluster = LocalCluster(spec_of(desired, profile), folder, clock=clock, changed=self._wake.set)
         self._filled_for = -1
+        self._kept_generation = -1
         self._last_ready: float | None = None
         self._keys_seen: float | None = None
         self._failures = 0
@@ -114,6 +115,8 @@ class Keeper:
             act = plan.next_act(facts)
             self._judge(facts, act)
             self._tell(plan.phase(facts, act), plan.progress(facts, act), facts)
+            if self._desired.power is not Power.ABSENT:
+                self._keep_desired()
             await self._do(act, facts)
         except OSError as error:
             return self._failed(from_os_error(error, self.folder))
@@ -188,8 +191,6 @@ class Keeper:
         elif act in (Act.RESTART, Act.STOP):
             await cluster.stop()
             self._forget()
-            if act is Act.STOP:
-                self._keep_desired()
         elif act is Act.REMOVE:
             await cluster.remove()
             self._forget()
@@ -197,7 +198,6 @@ class Keeper:
             cluster.tidy()
 
     async def _start(self) -> None:
-        self._keep_desired()
         wanted = self._desired.kubernetes_version
 
         def tell(sentence: str) -> None:
@@ -211,9 +211,13 @@ class Keeper:
         self._filled_for, self._last_ready, self._keys_seen = -1, None, None
 
     def _keep_desired(self) -> None:
+        """Put the document where a later host finds it, once per generation. Raises `OSError`."""
+        if self._kept_generation == self._desired.generation:
+            return
         layout = self._cluster.layout
         layout.make()
         write_file(layout.desired, msgspec.json.encode(self._desired))
+        self._kept_generation = self._desired.generation
 
     def _failed(self, error: LocalClusterError) -> float:
         """Tell of a failed act and return the pause before it is tried again."""

@@ -8,7 +8,7 @@ import pytest
 
 from extensa.base.settings import Settings
 from extensa.localcluster import build, toolchain
-from extensa.localcluster.binaries import find_binaries, missing, ready_binaries
+from extensa.localcluster.binaries import available_versions, find_binaries, missing, ready_binaries
 from extensa.localcluster.errors import BinariesError, ClusterError
 from extensa.localcluster.model import Binaries
 from extensa.localcluster.recipe import PACKAGES, Recipe
@@ -165,6 +165,24 @@ async def test_stage_files_missing_from_a_named_folder_come_from_the_module(
     found = await find_binaries(settings, recipe=recipe)
     assert cached(tmp_path, recipe) / "stages" == found.stages
     assert not [line for line in calls(go) if line.startswith("build")]
+
+
+async def test_a_named_folder_of_another_version_provides_that_and_no_other(tmp_path: Path, recipe: Recipe) -> None:
+    settings = Settings(kubernetes_binaries=str(named_folder(tmp_path)))
+    assert ["1.36.4"] == await available_versions(settings, recipe=recipe)
+    assert "1.36.4" == (await find_binaries(settings, version="1.36", recipe=recipe)).version
+    with pytest.raises(BinariesError, match=r"has Kubernetes 1\.36\.4, not 1\.37\.1"):
+        await find_binaries(settings, version="1.37.1", recipe=recipe)
+
+
+async def test_an_api_server_that_does_not_run_is_told(tmp_path: Path, recipe: Recipe) -> None:
+    folder = named_folder(tmp_path)
+    (folder / "kube-apiserver").write_text("#!/bin/sh\nexit 1\n")
+    with pytest.raises(BinariesError, match="does not say its version"):
+        await available_versions(Settings(kubernetes_binaries=str(folder)), recipe=recipe)
+    (folder / "kube-apiserver").unlink()
+    with pytest.raises(BinariesError, match="has no kube-apiserver"):
+        await available_versions(Settings(kubernetes_binaries=str(folder)), recipe=recipe)
 
 
 async def test_a_named_folder_that_lacks_a_program_is_named_with_it(tmp_path: Path, recipe: Recipe) -> None:
