@@ -51,8 +51,8 @@ class Questions:
         Raises `Unavailable` (``AgentSilent``, ``QuestionUnanswered``) when the deadline passes without one.
         """
         with self._store.topic_changed(f"feed:{ANSWERS}") as ear:
-            await self._store.commit([PutFeed(lane(agent), question.id, msgspec.json.encode(question))])
             try:
+                await self._store.commit([PutFeed(lane(agent), question.id, msgspec.json.encode(question))])
                 left = (question.deadline - now).total_seconds()
                 while left > 0:
                     if answer := await self._take(question.id):

@@ -40,9 +40,11 @@ async def removal(store: Store, found: Found, ended: Operation | None, clock: Cl
 
 async def _attached(store: Store, record: Record) -> Sequence[str]:
     keys: list[str] = []
-    while rows := await store.list(prefix=record.key + "/", after=keys[-1] if keys else None, limit=_PAGE):
+    while True:
+        rows = await store.list(prefix=record.key + "/", after=keys[-1] if keys else None, limit=_PAGE)
         keys += [row.key for row in rows]
-    return keys
+        if len(rows) < _PAGE:
+            return keys
 
 
 def _gone_with(record: Record, operation: Operation) -> dict[str, object]:

@@ -182,11 +182,12 @@ class Clusters:
 
     async def sweep(self) -> None:
         """Look at every cluster: end what is overdue, put right what the host is told, keep heartbeats."""
-        after: str | None = None
-        while rows := await self._store.list(type=RECORD_TYPE, after=after, limit=_PAGE):
+        rows = await self._store.list(type=RECORD_TYPE, limit=_PAGE)
+        while rows:
             for row in rows:
                 await self._look(row)
-            after = rows[-1].key
+            last = len(rows) < _PAGE
+            rows = [] if last else await self._store.list(type=RECORD_TYPE, after=rows[-1].key, limit=_PAGE)
         if due := self._heartbeats.due():
             await self._store.commit(due)
 

@@ -85,7 +85,9 @@ async def _tenant(store: Store, now: datetime) -> Tenant:
 async def _all(store: Store, kind: str, document: type[T]) -> list[T]:
     found: list[T] = []
     after: str | None = None
-    while rows := await store.list(type=kind, after=after, limit=_PAGE):
+    while True:
+        rows = await store.list(type=kind, after=after, limit=_PAGE)
         found += [msgspec.json.decode(row.body, type=document) for row in rows]
+        if len(rows) < _PAGE:
+            return found
         after = rows[-1].key
-    return found

@@ -195,9 +195,8 @@ class World:
     async def running(self, name: str = "demo") -> DesiredCluster:
         """Create a cluster and let the host report it running."""
         await self.put(name=name)
-        desired = await self.told(name)
-        await self.report(desired)
-        return desired
+        await self.report(await self.told(name))
+        return await self.told(name)
 
     async def told(self, name: str = "demo") -> DesiredCluster:
         """What the host is told of a cluster now."""

@@ -11,6 +11,7 @@ import pytest
 from extensa.arm.binding import Caller
 from extensa.base.errors import Forbidden, NotFound, Unauthenticated
 from extensa.base.home import Home
+from extensa.identity import directory
 from extensa.identity.agent_credentials import LinkCaller
 from extensa.identity.grants import OWNER, READER
 from extensa.identity.service import Identity
@@ -208,6 +209,18 @@ async def test_anyone_but_the_owner_is_denied_until_assigned(identity: Identity,
     await identity.unassign(given.id)
     with pytest.raises(Forbidden):
         (await start()).authorize(caller, WRITE, "/subscriptions/s/resourcegroups/g")
+
+
+async def test_everyone_is_read_page_by_page(
+    identity: Identity, start: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(directory, "_PAGE", 2)
+    made = [await identity.add_principal(f"number {n}") for n in range(4)]
+    again = await start()
+
+    assert {each.object_id for each in made} == {
+        (await sign_in(again, each.app_id, each.secret)).object_id for each in made
+    }
 
 
 async def test_a_role_for_nobody_is_refused(identity: Identity) -> None:
