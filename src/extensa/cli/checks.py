@@ -16,6 +16,7 @@ from extensa.base.errors import ExtensaError, Problem, Unavailable
 from extensa.base.home import Home
 from extensa.base.settings import Settings
 from extensa.cli import daemons, ports
+from extensa.cli.log_lines import last_lines, pretty
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 _FULL = 200 * 1024 * 1024
@@ -105,7 +106,7 @@ def processes_live(_settings: Settings, home: Home) -> Sequence[Finding]:
             state = "serves" if now.ready else "is starting"
             found.append(Finding(OK if now.ready else WARN, name, f"{state} (pid {now.pid})"))
         elif home.pid_file(name).exists():
-            last = (daemons.last_lines(home.log(name), 1) or ["nothing in its log"])[0]
+            last = pretty((last_lines(home.log(name), 1) or ["nothing in its log"])[0])
             found.append(Finding(FAIL, name, f"died; its last words: {last[:200]}", "extensa up", "ProcessDied"))
         else:
             found.append(Finding(WARN, name, "does not run", "extensa up"))

@@ -18,6 +18,7 @@ from pathlib import Path
 from extensa.base.errors import ExtensaError, Unavailable
 from extensa.base.home import Home
 from extensa.base.processes import alive, start_detached, start_ticks
+from extensa.cli.log_lines import last_lines, pretty
 
 NAMES = ("server", "host", "agent")
 PROGRAM = ("-P", "-m", "extensa.entry.cli")
@@ -121,17 +122,6 @@ def stop(home: Home, name: str, *, say: Callable[[str], None] = lambda _words: N
     return stopped
 
 
-def last_lines(log: Path, count: int = 12) -> list[str]:
-    """Return the last lines of a log, none when it is not there."""
-    try:
-        with log.open("rb") as source:
-            source.seek(0, os.SEEK_END)
-            source.seek(max(0, source.tell() - 65536))
-            return source.read().decode("utf-8", "replace").splitlines()[-count:]
-    except OSError:
-        return []
-
-
 def _end(process: Running) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(process.pid, signal.SIGTERM)
@@ -178,7 +168,7 @@ def _command_lines() -> Iterator[tuple[int, list[str]]]:
 
 def _not_up(home: Home, name: str, message: str) -> Unavailable:
     log = home.log(name)
-    lines = last_lines(log)
+    lines = [pretty(line) for line in last_lines(log)]
     tail = "".join(f"\n    {line}" for line in lines) if lines else " Its log is empty."
     return Unavailable(
         "ProcessNotReady",

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from extensa.base.errors import ExtensaError, NotFound
-from extensa.cli.cluster import cluster_body
+from extensa.cli.cluster import cluster_body, fetch_kubeconfig
 from extensa.cli.extension import list_objects
 from extensa.cli.session import Session
 from extensa.cli.waiting import telling, words
@@ -60,6 +60,19 @@ class Demo:
             self._finish(arm.put(self.extension, api, body), self.extension, api, say)
         return arm.get(self.extension, api)
 
+    def kubeconfig(self, say: Say) -> bytes:
+        """Return the cluster's kubeconfig, once its host has brought it up (again); raises what it says at the end."""
+        deadline = time.monotonic() + _LIVE
+        while True:
+            try:
+                return fetch_kubeconfig(self._session, self.cluster)
+            except ExtensaError as error:
+                if time.monotonic() > deadline or not _passing(error):
+                    raise
+                say(f"its host is bringing it up ({error.code})")
+            self._watch()
+            time.sleep(_LOOK)
+
     def objects(self, say: Say) -> list[Any]:
         """Return the extension's objects as the agent sees them now; what it saw last when it cannot look."""
         deadline = time.monotonic() + _LIVE
@@ -67,7 +80,7 @@ class Demo:
             try:
                 return list_objects(self._session, self.extension, live=True)
             except ExtensaError as error:
-                if time.monotonic() > deadline or not (error.transient or error.status >= 500):
+                if time.monotonic() > deadline or not _passing(error):
                     return list_objects(self._session, self.extension)
                 say(f"the cluster does not answer yet ({error.code})")
             self._watch()
@@ -92,6 +105,11 @@ class Demo:
             return self._session.arm.get(path, api_version)
         except NotFound:
             return None
+
+
+def _passing(error: ExtensaError) -> bool:
+    """Whether the cluster may only be on its way up: it conflicts with its state, or it is not the caller's fault."""
+    return error.transient or error.status >= 500 or error.status == 409
 
 
 def _state(resource: Any) -> str | None:

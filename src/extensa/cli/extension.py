@@ -14,6 +14,7 @@ from extensa.cli.session import Session
 from extensa.cli.settings_flags import GREEDY, settings, versioning, wishes
 from extensa.cli.waiting import wait, words
 from extensa.client import paths
+from extensa.client.errors import from_operation
 from extensa.client.extensions import create_body, update_body
 
 _API = paths.EXTENSIONS_API
@@ -233,18 +234,12 @@ def _look(session: Session, path: str) -> Any:
 
 
 def _reached(found: Any, *, deleted: bool, exists: bool) -> bool:
-    """Say whether the wait is over; raises `Refused` when what was waited for can no longer come."""
+    """Say whether the wait is over; raises `OperationFailed` when what was waited for can no longer come."""
     if deleted:
         return found is None
     if exists:
         return found is not None
     state = found["properties"].get("provisioningState") if found else None
     if state in ("Failed", "Canceled"):
-        error = found["properties"].get("errorInfo") or {}
-        raise Refused(
-            error.get("code") or "ExtensionFailed",
-            error.get("message") or words(found) or f"The extension is {state}.",
-            target=found["id"],
-            next_step="Correct the settings with `extensa extension update`, or remove it.",
-        )
+        raise from_operation(found["properties"].get("errorInfo"), status=state, target=found["id"])
     return state == "Succeeded"

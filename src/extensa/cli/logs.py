@@ -14,9 +14,9 @@ from extensa.base.errors import NotFound
 from extensa.base.home import Home
 from extensa.cli import daemons
 from extensa.cli.grammar import CONTEXT, Command
+from extensa.cli.log_lines import last_lines, pretty
 from extensa.cli.session import Session
 
-_FIRST = ("time", "level", "process", "event")
 _TURN = 0.2
 
 
@@ -43,7 +43,7 @@ def logs(session: Session, /, source: str | None, *, follow: bool, lines: int, r
         )
     labelled = len(files) > 1
     for label, file in files.items():
-        for text in daemons.last_lines(file, lines) if lines else ():
+        for text in last_lines(file, lines) if lines else ():
             _print(text, label if labelled else "", raw=raw)
     if follow:
         tails = [Tail(file, label if labelled else "") for label, file in files.items()]
@@ -99,20 +99,6 @@ class Tail:
             self._source.close()
         self._source, self._rest = self.file.open("rb"), b""
         return self._source
-
-
-def pretty(line: str) -> str:
-    """Return a JSON log line as people read it: time, level, process, event, then the rest; other lines as they are."""
-    try:
-        entry = json.loads(line)
-    except ValueError:
-        return line
-    if not isinstance(entry, dict):
-        return line
-    head = [str(entry.pop(key)) for key in _FIRST if key in entry]
-    trace = entry.pop("exception", None)
-    rest = [f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in entry.items()]
-    return "  ".join(head + rest) + (f"\n{trace}" if trace else "")
 
 
 def _files(home: Home, source: str | None) -> dict[str, Path]:

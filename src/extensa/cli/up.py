@@ -10,7 +10,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -51,10 +51,10 @@ def up(session: Session, /) -> None:
         demo = Demo(session, watch=lambda: daemons.require_all(session.home))
         with daemons.blaming(session.home):
             steps.run("types", "Sample types", lambda say: _publish(session, say))
-            cluster = steps.run("cluster", "Cluster demo", demo.make_cluster)
+            cluster, kubeconfig = steps.run("cluster", "Cluster demo", lambda say: _cluster(demo, say))
             extension = steps.run("extension", "Extension hello", demo.make_extension)
             objects = steps.run("objects", "Objects of hello", demo.objects)
-        _prepare_shell(session, demo, programs)
+        _prepare_shell(session, kubeconfig, programs)
     click.echo(
         render(
             Facts(
@@ -123,14 +123,18 @@ def _publish(session: Session, say: Say) -> None:
     publish_samples(session, say)
 
 
-def _prepare_shell(session: Session, demo: Demo, programs: dict[str, Path]) -> None:
+def _cluster(demo: Demo, say: Say) -> tuple[Any, bytes]:
+    """Return the cluster and its kubeconfig, which is given out once the cluster serves."""
+    return demo.make_cluster(say), demo.kubeconfig(say)
+
+
+def _prepare_shell(session: Session, kubeconfig: bytes, programs: dict[str, Path]) -> None:
     """Make what ``extensa env`` names: links, kubeconfig, az's configuration."""
     from extensa.cli.azure_config import prepare
-    from extensa.cli.cluster import fetch_kubeconfig
     from extensa.cli.kubeconfig import merge_into
 
     links.make(session.home, programs)
-    merge_into(session.home.kubeconfig, fetch_kubeconfig(session, demo.cluster))
+    merge_into(session.home.kubeconfig, kubeconfig)
     prepare(session.home.azure_config, session.credential)
 
 

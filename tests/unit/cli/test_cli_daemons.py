@@ -11,6 +11,7 @@ from extensa.base.errors import Refused, Unavailable
 from extensa.base.home import Home, write_file
 from extensa.base.processes import alive, start_ticks
 from extensa.cli import daemons
+from extensa.cli.log_lines import last_lines
 
 STAND_IN = Path(__file__).parent / "stand_in_process.py"
 
@@ -45,7 +46,7 @@ def test_all_three_are_started_found_and_ended(home: Home) -> None:
     assert [True] * 3 == [daemons.stop(home, name) for name in daemons.NAMES]
     assert [None] * 3 == [daemons.running(home, name) for name in daemons.NAMES]
     assert not daemons.stop(home, "server")
-    assert ["server begins"] == daemons.last_lines(home.log("server"))
+    assert ["server begins"] == last_lines(home.log("server"))
 
 
 def test_one_that_dies_is_told_with_its_last_words_and_nothing_is_left(home: Home) -> None:
@@ -119,7 +120,7 @@ def test_an_error_is_told_as_that_of_the_process_that_is_gone(home: Home) -> Non
 
 def test_the_end_of_a_log_is_bounded(tmp_path: Path) -> None:
     log = tmp_path / "x.log"
-    assert [] == daemons.last_lines(log)
+    assert [] == last_lines(log)
     log.write_text("".join(f"{i}\n" for i in range(100_000)), encoding="ascii")
 
-    assert ["99998", "99999"] == daemons.last_lines(log, 2)
+    assert ["99998", "99999"] == last_lines(log, 2)

@@ -9,7 +9,8 @@ import pytest
 
 from extensa.base.errors import Refused
 from extensa.base.home import Home, write_file
-from extensa.cli.logs import Tail, pretty
+from extensa.cli.log_lines import pretty
+from extensa.cli.logs import Tail
 from extensa.cli.reset import require_ours
 from extensa.cli.screen import Facts, render
 from extensa.cli.status import screen

@@ -197,6 +197,20 @@ def test_objects_are_asked_for_until_the_cluster_answers(demo: Demo, front: ArmD
     assert "AgentSilent" in said[0]
 
 
+def test_a_cluster_on_its_way_up_is_waited_for(demo: Demo, front: ArmDouble) -> None:
+    action = f"{CLUSTER}/listClusterUserCredential"
+    early = Canned(409, {"error": {"code": "ClusterNotReady", "message": "Not yet."}})
+    given = Canned(200, {"kubeconfigs": [{"value": base64.b64encode(b"config").decode()}]})
+    front.answer("POST", action, early, given)
+    said: list[str] = []
+
+    assert b"config" == demo.kubeconfig(said.append)
+    assert ["its host is bringing it up (ClusterNotReady)"] == said
+    front.answer("POST", action, Canned(403, {"error": {"code": "AuthorizationFailed", "message": "No."}}))
+    with pytest.raises(ExtensaError):
+        demo.kubeconfig(quiet)
+
+
 def test_what_cannot_be_asked_live_is_told_as_last_seen(demo: Demo, front: ArmDouble) -> None:
     refused = Canned(400, {"error": {"code": "NotLive", "message": "No."}})
     front.answer("POST", f"{HELLO}/listObjects", refused, Canned(200, {"value": SEEN}))
