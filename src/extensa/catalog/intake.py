@@ -17,7 +17,8 @@ from extensa.base.errors import Problems
 from extensa.catalog.model import ExtensionType, PlanInfo, Scope, singular
 
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9]*([._-][a-zA-Z0-9]+)*\Z")
-_LONGEST_NAME = 128
+LONGEST_NAME = 128
+"""Characters of a type's name at the most."""
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
 _LONGEST_TEXT = 4000
 CLUSTER_TYPES = ("connectedClusters", "managedClusters", "provisionedClusters", "appliances", "fleets")
@@ -41,10 +42,10 @@ class TypeFacts:
 
 def check_name(name: str, problems: Problems) -> None:
     """Put into ``problems`` what is wrong with the name of a type."""
-    if not _NAME.match(name) or len(name) > _LONGEST_NAME:
+    if not _NAME.match(name) or len(name) > LONGEST_NAME:
         problems.add(
             "InvalidExtensionTypeName",
-            f"'{name}' cannot name an extension type: it takes 1 to {_LONGEST_NAME} letters and digits, with '.', '-' "
+            f"'{name}' cannot name an extension type: it takes 1 to {LONGEST_NAME} letters and digits, with '.', '-' "
             "or '_' between them, and begins with a letter.",
             target="extensionTypeName",
             next_step="Name it for its publisher and its purpose, such as contoso.app.",
