@@ -19,6 +19,7 @@ from extensa.cli import daemons, ports
 from extensa.cli.log_lines import last_lines, pretty
 
 OK, WARN, FAIL = "ok", "warn", "fail"
+_LOG_LEVELS = ("debug", "info", "warning", "error")
 _FULL = 200 * 1024 * 1024
 _TIGHT = 2 * 1024 * 1024 * 1024
 
@@ -43,6 +44,23 @@ def platform_is_known(_settings: Settings, _home: Home) -> Sequence[Finding]:
     if platform.system() == "Linux" and platform.machine() in ("x86_64", "amd64"):
         return [Finding(OK, "platform", here)]
     return [Finding(WARN, "platform", f"{here}: only Linux on amd64 is tested", "See docs/faults.md.")]
+
+
+def settings_make_sense(settings: Settings, home: Home) -> Sequence[Finding]:
+    """Every setting can be read as what it means."""
+    del home
+    wrong = []
+    try:
+        settings.base_url  # noqa: B018 - reading it is the check
+    except ValueError as error:
+        wrong.append(str(error))
+    if settings.log_level not in _LOG_LEVELS:
+        wrong.append(f"EXTENSA_LOG_LEVEL must be one of {', '.join(_LOG_LEVELS)}, not {settings.log_level!r}")
+    numbers = {"EXTENSA_HELM_PARALLEL": settings.helm_parallel, "EXTENSA_HELM_TIMEOUT": settings.helm_timeout}
+    wrong += [f"{name} must be a whole number, not {value!r}" for name, value in numbers.items() if not value.isdigit()]
+    advice = "Correct it; docs/settings.md lists every setting."
+    found = [Finding(FAIL, "settings", message, advice, "SettingInvalid") for message in wrong]
+    return found or [Finding(OK, "settings", "readable")]
 
 
 def folder_is_ours(_settings: Settings, home: Home) -> Sequence[Finding]:
@@ -82,8 +100,8 @@ def port_is_free(settings: Settings, home: Home) -> Sequence[Finding]:
     """The server listens on its port, or it could."""
     try:
         address, port = settings.host_and_port
-    except ValueError as error:
-        return [Finding(FAIL, "port", str(error), "Write it as 127.0.0.1:9443.", "ListenInvalid")]
+    except ValueError:
+        return []  # told as a setting
     if daemons.running(home, "server") is not None:
         return [Finding(OK, "port", "held by this installation's server")]
     try:
@@ -145,7 +163,7 @@ def binaries_are_there(settings: Settings, home: Home) -> Sequence[Finding]:
     ]
 
 
-BEFORE_START: Sequence[Check] = (folder_is_ours, disk_has_room, port_is_free)
+BEFORE_START: Sequence[Check] = (settings_make_sense, folder_is_ours, disk_has_room, port_is_free)
 """What `extensa up` asks before it touches anything."""
 
 

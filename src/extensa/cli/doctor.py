@@ -10,6 +10,7 @@ from extensa.cli.session import Session
 
 _CHECKS: tuple[checks.Check, ...] = (
     checks.platform_is_known,
+    checks.settings_make_sense,
     checks.folder_is_ours,
     checks.disk_has_room,
     checks.secrets_are_private,

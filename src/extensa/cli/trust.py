@@ -64,8 +64,11 @@ def server_answers(settings: Settings, home: Home) -> Sequence[Finding]:
     now = daemons.running(home, "server")
     if now is None:
         return []
+    del settings
     owner = owner_credential(home)
-    endpoint = owner.endpoint if owner else settings.base_url
+    if owner is None:
+        return [Finding(FAIL, "endpoint", "no credential to find it by", "extensa down && extensa up", "NotSetUp")]
+    endpoint = owner.endpoint
     http = Http(endpoint, ca=home.ca_certificate if endpoint.startswith("https") else None, timeout=10)
     try:
         reply = http.request("GET", "/readyz")

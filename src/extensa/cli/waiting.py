@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import click
+
 from extensa.base.errors import ExtensaError
 from extensa.cli.progress import step
 from extensa.cli.session import Session
@@ -24,8 +26,12 @@ def wait(session: Session, promise: Accepted, path: str, api_version: str, *, ti
     """
     if promise.operation is None:
         return
-    with step(title) as shown, telling(session, path, api_version, say=shown.say):
-        session.arm.wait(promise, target=path)
+    try:
+        with step(title) as shown, telling(session, path, api_version, say=shown.say):
+            session.arm.wait(promise, target=path)
+    except KeyboardInterrupt:
+        click.echo("No longer waiting; the work goes on. `show` tells how it stands.", err=True)
+        raise
 
 
 @contextmanager

@@ -176,6 +176,19 @@ def test_a_failed_installation_is_told_with_its_cause(extensa: Shell, front: Arm
     assert "next: Set image.tag." in ran.err
 
 
+def test_ctrl_c_stops_the_waiting_and_says_that_the_work_goes_on(
+    extensa: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("extensa.client.arm.Arm.wait", interrupted)
+    ran = extensa(*CREATE)
+
+    assert (130, "") == (ran.code, ran.out)
+    assert "the work goes on" in ran.err
+
+
 def test_an_extension_is_shown_listed_and_changed(extensa: Shell, front: ArmDouble) -> None:
     put_extension(front)
     assert "x\tt\t1.0.0\tSucceeded\t\t\n" == extensa("extension", "show", *NAMED, "-o", "tsv").out

@@ -117,7 +117,7 @@ def test_what_is_wrong_with_the_machine_is_told_before_anything_starts(shell: Sh
     ran = shell("up")
 
     assert 1 == ran.code
-    assert "(ListenInvalid)" in ran.err
+    assert "(SettingInvalid)" in ran.err
     assert not home.path.exists()
 
 
