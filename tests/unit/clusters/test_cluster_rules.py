@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -276,6 +276,7 @@ BODIES = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(body=BODIES)
 def test_reading_and_writing_back_changes_nothing(body: dict[str, Any]) -> None:
     kept = record(body)
@@ -292,6 +293,7 @@ JSON = st.recursive(
 WORDS = ["agentPoolProfiles", "identityProfile", "oidcIssuerProfile", "networkProfile", "dnsPrefix", "windowsProfile"]
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     body=st.dictionaries(st.sampled_from(["location", "tags", "identity", "sku", "properties"]), JSON),
     properties=st.dictionaries(st.sampled_from([*WORDS, "kubernetesVersion", "servicePrincipalProfile"]), JSON),

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -176,6 +176,7 @@ REPORTS = st.builds(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(power=st.sampled_from(list(Power)), reports=st.lists(REPORTS, max_size=8))
 def test_in_any_order_and_number_only_this_life_and_generation_settles(
     power: Power, reports: list[ObservedCluster]

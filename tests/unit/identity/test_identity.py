@@ -10,11 +10,12 @@ import pytest
 
 from extensa.arm.binding import Caller
 from extensa.base.errors import Forbidden, NotFound, Unauthenticated
-from extensa.base.home import Home
+from extensa.base.home import Home, write_file
 from extensa.identity import directory
 from extensa.identity.agent_credentials import LinkCaller
 from extensa.identity.grants import OWNER, READER
 from extensa.identity.service import Identity
+from extensa.identity.signing_keys import load_signing_keys
 from extensa.identity.token_requests import TokenRefused
 from extensa.store.sqlite import SqliteStore, open_store
 
@@ -24,9 +25,19 @@ WRITE = "Microsoft.KubernetesConfiguration/extensions/write"
 Opener = Callable[[], Awaitable[Identity]]
 
 
+@pytest.fixture(scope="module")
+def signing_key(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """One RSA key for all tests here: making one takes longer than most of them."""
+    file = tmp_path_factory.mktemp("keys") / "keys.json"
+    load_signing_keys(file)
+    return file.read_bytes()
+
+
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home(tmp_path)
+def home(tmp_path: Path, signing_key: bytes) -> Home:
+    made = Home(tmp_path)
+    write_file(made.keys / "token-signing.json", signing_key)
+    return made
 
 
 @pytest.fixture

