@@ -61,7 +61,7 @@ def create(
 ) -> None:
     """Create a cluster and wait until its Kubernetes API serves."""
     region = location or session.arm.get(path.partition("/providers/")[0], paths.GROUPS_API)["location"]
-    body = cluster_body(_last(path), region, kubernetes_version=kubernetes_version, node_count=node_count)
+    body = cluster_body(region, kubernetes_version=kubernetes_version, node_count=node_count)
     if tags:
         body["tags"] = pairs(tags, flag="--tags")
     promise = session.arm.put(path, _API, body)
@@ -162,14 +162,10 @@ def fetch_kubeconfig(session: Session, cluster_path: str, *, admin: bool = False
     return base64.b64decode(answer["kubeconfigs"][0]["value"])
 
 
-def cluster_body(
-    name: str, location: str, *, kubernetes_version: str | None = None, node_count: int = 3
-) -> dict[str, Any]:
-    """Return the PUT body of a managed cluster with one pool, as `az aks create` would send it."""
-    properties: dict[str, Any] = {
-        "dnsPrefix": name,
-        "agentPoolProfiles": [{"name": "nodepool1", "count": node_count, "mode": "System", "osType": "Linux"}],
-    }
+def cluster_body(location: str, *, kubernetes_version: str | None = None, node_count: int = 3) -> dict[str, Any]:
+    """Return the PUT body of a managed cluster with one pool; the service fills in the rest."""
+    pool = {"name": "nodepool1", "count": node_count, "mode": "System", "osType": "Linux"}
+    properties: dict[str, Any] = {"agentPoolProfiles": [pool]}
     if kubernetes_version:
         properties["kubernetesVersion"] = kubernetes_version
     return {"location": location, "identity": {"type": "SystemAssigned"}, "properties": properties}

@@ -46,7 +46,7 @@ class Demo:
             arm.put(self.group, paths.GROUPS_API, {"location": location})
         found = self._settled(self.cluster, api, say)
         if _state(found) != "Succeeded":
-            self._finish(arm.put(self.cluster, api, cluster_body(NAME, location)), self.cluster, api, say)
+            self._finish(arm.put(self.cluster, api, cluster_body(location)), self.cluster, api, say)
         elif found["properties"].get("powerState", {}).get("code") == "Stopped":
             self._finish(arm.post(f"{self.cluster}/start", api), self.cluster, api, say)
         return arm.get(self.cluster, api)
