@@ -134,7 +134,6 @@ class World:
     store: SqliteStore
     clusters: Clusters
     moment: list[datetime] = field(default_factory=lambda: [NOW])
-    cursor: int = 0
 
     @property
     def now(self) -> datetime:
