@@ -6,6 +6,7 @@ from collections.abc import Callable
 import click
 
 from extensa.base.settings import Settings
+from extensa.cli import options
 from extensa.cli.grammar import Group
 from extensa.cli.output import Column, emit
 from extensa.cli.progress import step
@@ -36,6 +37,7 @@ def install(session: Session, /, version: str) -> None:
 
 
 @kubernetes.verb("list", examples=[("Show which versions there are", "extensa kubernetes list")])
+@options.output
 @click.pass_obj
 def list_(session: Session, /) -> None:
     """List the Kubernetes versions that can be run here."""

@@ -84,9 +84,6 @@ def run(arguments: Sequence[str], open_session: Callable[[], Closing]) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more to flush at exit
-        return 141
     except (click.Abort, Exception) as error:  # noqa: BLE001 - the last door: people see words, a traceback when asked
         if debug:
             _traceback()
