@@ -18,4 +18,4 @@ def utc_now() -> datetime:
 
 def arm_time(moment: datetime) -> str:
     """Return ``moment`` as ARM writes it: seven fractional digits and ``+00:00`` (recorded traffic, contract §0.8)."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "0+00:00"
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "0+00:00"

@@ -1,12 +1,22 @@
-"""What is counted: requests by route, verb and status, how long they took, how many are being served.
+"""What is counted: requests by route, verb and status, how long they took, how many are being served; and the process.
 
 A registry of its own per front, so that two in one process (tests) never share a number. Children of a metric are
 looked up once and kept: this is on every request's path. It counts; ``handlers/metrics.py`` shows.
 """
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
 
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
+
+
+disable_created_metrics()  # type: ignore[no-untyped-call] # twice the lines, for nobody here
 
 
 class Meters:
@@ -14,6 +24,7 @@ class Meters:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         self._requests = Counter(
             "extensa_requests", "Requests answered.", ["route", "verb", "status"], registry=self.registry
         )

@@ -1,16 +1,19 @@
-"""One process of a kind per data folder: a lock held for life, and the pid file that says "ready".
+"""What each of the three processes does about itself: be the only one of its kind, say when it is ready, say why not.
 
 The kernel lets the lock go with the process, however it ends, so nothing stale is ever left to clean up; the pid file
-names the process for good (pid and start tick) and is only written once it serves.
+names the process for good (pid and start tick) and is only written once it serves. What keeps a process from starting
+is told on standard error in two lines, without a traceback.
 """
 
+import errno
 import fcntl
 import json
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from extensa.base.errors import Unavailable
+from extensa.base.errors import ExtensaError, Unavailable
 from extensa.base.home import Home, write_file
 from extensa.base.processes import start_ticks
 
@@ -42,6 +45,32 @@ def write_pid_file(home: Home, process: str) -> None:
     """Say that this process is ready to serve. Raises `OSError`."""
     pid = os.getpid()
     write_file(home.pid_file(process), json.dumps({"pid": pid, "ticks": start_ticks(pid)}).encode())
+
+
+def unusable(home: Home, error: OSError) -> Unavailable:
+    """Return what an error of the system means for the data folder, and what to do about it."""
+    where = str(error.filename or home.path)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Unavailable(
+            "HomeFull",
+            f"The disk (or quota) of the data folder {home.path} is full.",
+            target=where,
+            next_step="Free some space there (df shows it), or choose another data folder with EXTENSA_HOME.",
+        )
+    return Unavailable(
+        "HomeUnusable",
+        f"The data folder {home.path} cannot be used: {where}: {error.strerror or error}.",
+        target=where,
+        next_step="Make it readable and writable for this user, or choose another with EXTENSA_HOME.",
+    )
+
+
+def told(process: str, error: ExtensaError) -> int:
+    """Say on standard error why ``process`` does not run and what to do, and return its exit code, 1."""
+    sys.stderr.write(f"extensa {process}: {error.message}\n")
+    if error.next_step:
+        sys.stderr.write(f"  {error.next_step}\n")
+    return 1
 
 
 def _running(home: Home, process: str, pid: str) -> Unavailable:

@@ -5,15 +5,12 @@ process dials nobody and starts nobody; it ends at SIGTERM. What keeps it from s
 error, with what to do about it.
 """
 
-import errno
 import gc
 import logging
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 import uvloop
 
@@ -21,7 +18,7 @@ from extensa.arm.binding import Binding, Caller
 from extensa.arm.operations import RETENTION
 from extensa.base import log
 from extensa.base.clock import Clock, utc_now
-from extensa.base.errors import ExtensaError, Unavailable
+from extensa.base.errors import ExtensaError, Refused, Unavailable
 from extensa.base.home import Home
 from extensa.base.settings import Settings, load_settings
 from extensa.base.tasks import Periodic, TaskGroup
@@ -33,7 +30,7 @@ from extensa.edge.app import Front, Rooms, build_app
 from extensa.edge.handlers.health import Probe
 from extensa.edge.handlers.metrics import Reading
 from extensa.edge.serving import Forwarding, bind, serve
-from extensa.entry.own_process import claimed, write_pid_file
+from extensa.entry.own_process import claimed, told, unusable, write_pid_file
 from extensa.extensions.service import Extensions
 from extensa.identity.service import Identity
 from extensa.resources.cascade import Cascade
@@ -59,34 +56,59 @@ def main() -> int:
     settings = load_settings(os.environ)
     try:
         log.configure(PROCESS, level=settings.log_level)
-        logging.getLogger().addHandler(Forwarding())
-        uvloop.run(run(settings, environ=os.environ))
+        plan = _plan(settings)
+    except ValueError as error:
+        return told(PROCESS, Refused("SettingInvalid", f"{error}.", next_step="docs/settings.md lists every setting."))
+    logging.getLogger().addHandler(Forwarding())
+    try:
+        uvloop.run(run(plan, environ=os.environ))
     except ExtensaError as error:
-        return _told(error)
-    except ValueError as error:  # a setting that cannot be read
-        return _told(Unavailable("SettingInvalid", f"{error}.", next_step="docs/settings.md lists every setting."))
+        return told(PROCESS, error)
     except OSError as error:
-        return _told(_unusable(settings.home_path, error))
+        return told(PROCESS, unusable(plan.home, error))
+    except KeyboardInterrupt:  # before the signal was ours
+        return 130
+    except Exception as error:  # noqa: BLE001 - the last word of a process that cannot go on
+        _log.error("the server cannot go on", exc_info=True)
+        step = "The log above shows where; a damaged file in the data folder is the usual cause."
+        return told(PROCESS, Unavailable("ServerFailed", f"The server cannot go on: {error}", next_step=step))
     return 0
 
 
-async def run(settings: Settings, *, environ: Mapping[str, str], clock: Clock = utc_now) -> None:
-    """Serve until SIGTERM or SIGINT.
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the settings ask for, read and found possible."""
 
-    Raises `ExtensaError` and `OSError` for what keeps it from starting, `ValueError` for a setting that makes no sense.
-    """
-    home = Home(settings.home_path)
-    base_url, (address, port) = settings.base_url, settings.host_and_port
+    home: Home
+    base_url: str
+    address: str
+    port: int
+    plain: bool
+    release_timeout: int
+
+
+def _plan(settings: Settings) -> Plan:
+    """Return what ``settings`` ask for; raises `ValueError` for one that makes no sense."""
+    address, port = settings.host_and_port
+    timeout = settings.helm_timeout
+    if not timeout.isdecimal() or int(timeout) == 0:
+        raise ValueError(f"EXTENSA_HELM_TIMEOUT must be a whole number of seconds, not {timeout!r}")
+    return Plan(Home(settings.home_path), settings.base_url, address, port, settings.plain, int(timeout))
+
+
+async def run(plan: Plan, *, environ: Mapping[str, str], clock: Clock = utc_now) -> None:
+    """Serve until SIGTERM or SIGINT. Raises `ExtensaError` and `OSError` for what keeps it from starting."""
+    home = plan.home
     async with AsyncExitStack() as stack:
         home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         stack.enter_context(claimed(home, PROCESS))
-        listener = stack.enter_context(bind(address, port))
+        listener = stack.enter_context(bind(plan.address, plan.port))
         store = await open_store(home.database, clock=clock)
         stack.push_async_callback(store.close)
-        house = await assemble(store, home, settings, clock=clock)
+        house = await assemble(store, plan, clock=clock)
         context, sweeps = None, [*house.sweeps]
-        if not settings.plain:
-            names = tls.names_of(base_url=base_url, address=address)
+        if not plan.plain:
+            names = tls.names_of(base_url=plan.base_url, address=plan.address)
             certificate = tls.FrontCertificate(home, names, clock=clock, environ=environ)
             context = certificate.context
             sweeps.append(Periodic("certificate", certificate.renew, interval=_HALF_A_DAY))
@@ -98,7 +120,7 @@ async def run(settings: Settings, *, environ: Mapping[str, str], clock: Clock = 
 
         def ready() -> None:
             write_pid_file(home, PROCESS)
-            _log.info("serving", url=base_url, address=address, port=port, home=str(home.path), tls=not settings.plain)
+            _log.info("serving", url=plan.base_url, address=plan.address, port=plan.port, home=str(home.path))
 
         def ending() -> None:
             _log.info("ending", held=len(house.front.holds))
@@ -117,9 +139,10 @@ class House:
     sweeps: Sequence[Periodic]
 
 
-async def assemble(store: Store, home: Home, settings: Settings, *, clock: Clock) -> House:
+async def assemble(store: Store, plan: Plan, *, clock: Clock) -> House:
     """Return the control plane over ``store``: every room, and who knows whom. Raises what the rooms raise."""
-    base_url, vault = settings.base_url, load_vault(home.keys)
+    home, base_url = plan.home, plan.base_url
+    vault = load_vault(home.keys)
     identity = await Identity.open(store, home, base_url=base_url, clock=clock)
     subscription, tenant = identity.subscription_id, identity.tenant_id
     clusters = await Clusters.open(store, vault, home.keys, tenant_id=tenant, clock=clock)
@@ -132,7 +155,7 @@ async def assemble(store: Store, home: Home, settings: Settings, *, clock: Clock
         catalog=catalog,
         questions=questions,
         clock=clock,
-        timeout=_seconds(settings.helm_timeout),
+        timeout=plan.release_timeout,
     )
     inside = [*clusters.bindings, *extensions.bindings, *catalog.bindings]
     keeper = Caller(identity.owner_object_id, tenant, "extensa")
@@ -198,36 +221,3 @@ def _gauges(store: Store) -> dict[str, tuple[str, Reading]]:
         "extensa_extensions": ("Extensions there are.", extensions),
         "extensa_clusters": ("Managed clusters there are.", clusters),
     }
-
-
-def _seconds(text: str) -> int:
-    """Return a setting that counts seconds; raises `ValueError` in words."""
-    if not text.isdecimal() or int(text) == 0:
-        raise ValueError(f"EXTENSA_HELM_TIMEOUT must be a whole number of seconds, not {text!r}")
-    return int(text)
-
-
-def _unusable(home: Path, error: OSError) -> Unavailable:
-    """Return what an error of the system means for the data folder."""
-    where = str(error.filename or home)
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Unavailable(
-            "HomeFull",
-            f"The disk (or quota) of the data folder {home} is full.",
-            target=where,
-            next_step="Free some space there (df shows it), or choose another data folder with EXTENSA_HOME.",
-        )
-    return Unavailable(
-        "HomeUnusable",
-        f"The data folder {home} cannot be used: {where}: {error.strerror or error}.",
-        target=where,
-        next_step="Make it readable and writable for this user, or choose another with EXTENSA_HOME.",
-    )
-
-
-def _told(error: ExtensaError) -> int:
-    """Say on standard error why the server does not run and what to do, and return the exit code."""
-    sys.stderr.write(f"extensa server: {error.message}\n")
-    if error.next_step:
-        sys.stderr.write(f"  {error.next_step}\n")
-    return 1

@@ -1,6 +1,7 @@
 """Login, metadata, providers, lists, link, publishing, health, metrics: what each asks below and answers above."""
 
 import asyncio
+import base64
 from typing import Any
 
 import httpx2
@@ -17,7 +18,8 @@ from extensa.link.question import Answer as LinkAnswer
 from unit.edge.front import BASE, CLUSTER, EXTENSION, NOW, TOKEN, G, House, S, house, operation, refused
 
 V = {"api-version": "2024-11-01"}
-AGENT = {"Authorization": "Bearer hosted.s", "Extensa-Agent-Key": "key"}
+KEY = base64.b64encode(bytes(32)).decode()
+AGENT = {"Authorization": "Bearer hosted.s", "Extensa-Agent-Key": KEY}
 HOST = {"Authorization": "Bearer local.s"}
 
 
@@ -225,7 +227,7 @@ class TestLink:
         answer = await house.client.get("/link/v1/extensions?after=7&wait=120", headers=AGENT)
 
         assert {"cursor": 7, "desired": []} == answer.json()
-        assert [{"caller": "hosted", "after": 7, "wait": 55.0, "agent_key": "key"}] == house.extensions.asked
+        assert [{"caller": "hosted", "after": 7, "wait": 55.0, "agent_key": KEY}] == house.extensions.asked
         assert [{"heard": "hosted", "now": NOW}] == house.clusters.asked
 
     async def test_a_host_asks_for_clusters_and_an_agent_for_questions(self, house: House) -> None:
@@ -277,10 +279,11 @@ class TestLink:
     async def test_a_cursor_is_a_number(self, house: House, query: str, code: str) -> None:
         assert (400, code) == refused(await house.client.get(f"/link/v1/extensions?{query}", headers=AGENT))
 
-    async def test_an_agent_without_a_key_is_told_so(self, house: House) -> None:
-        only = {"Authorization": AGENT["Authorization"]}
+    @pytest.mark.parametrize("key", ["", "no base64", KEY[:20], KEY + KEY])
+    async def test_an_agent_without_a_key_is_told_so(self, house: House, key: str) -> None:
+        headers = {**AGENT, "Extensa-Agent-Key": key}
 
-        assert (400, "MissingAgentKey") == refused(await house.client.get("/link/v1/extensions", headers=only))
+        assert (400, "InvalidAgentKey") == refused(await house.client.get("/link/v1/extensions", headers=headers))
 
     async def test_a_document_that_does_not_fit_is_told_where(self, house: House) -> None:
         answer = await house.client.post("/link/v1/extensions", content=b'{"observed": [{}]}', headers=AGENT)
@@ -357,6 +360,7 @@ class TestHealthAndMetrics:
         assert wanted in text
         assert 'extensa_requests_total{route="none",status="401",verb="get"} 1.0' in text
         assert "extensa_requests_held 0.0" in text
+        assert "process_resident_memory_bytes" in text
 
 
 class TestHolds:

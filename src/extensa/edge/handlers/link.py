@@ -5,6 +5,7 @@ charts; neither may ask for the other's lane, which the credential names and no 
 to 55 s. What the documents mean is for the rooms below.
 """
 
+import base64
 import re
 from typing import TypeVar
 
@@ -27,6 +28,7 @@ LARGEST_REPORT = 16 * 1024 * 1024
 """Bytes of a batch of reports at the most."""
 ROOM_FOR_ANSWER = LARGEST_ANSWER + 64 * 1024
 
+_KEY_BYTES = 32
 _DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
 D = TypeVar("D")
 
@@ -54,9 +56,7 @@ class LinkHandler:
     async def extensions(self, exchange: Exchange) -> Reply:
         """Answer an agent with the extensions that are new to it, sealed to the key it names."""
         agent = self._speaker(exchange, "agent")
-        key = exchange.header(b"extensa-agent-key")
-        if not key:
-            raise Refused("MissingAgentKey", "The header 'Extensa-Agent-Key' is required.", target="Extensa-Agent-Key")
+        key = _agent_key(exchange)
         after, wait = _cursor(exchange)
         feed = await self._holds.hold(
             lambda held: self._extensions.feed(agent, after=after, wait=held, agent_key=key), wait
@@ -123,6 +123,22 @@ class LinkHandler:
         return link.name
 
 
+def _agent_key(exchange: Exchange) -> str:
+    """Return the public key that an agent wants its secrets sealed to; raises `Refused` when it is none."""
+    key = exchange.header(b"extensa-agent-key") or ""
+    try:
+        whole = len(base64.b64decode(key, validate=True)) == _KEY_BYTES
+    except ValueError:
+        whole = False
+    if not whole:
+        raise Refused(
+            "InvalidAgentKey",
+            f"The header 'Extensa-Agent-Key' must hold an X25519 public key: {_KEY_BYTES} bytes in base64.",
+            target="Extensa-Agent-Key",
+        )
+    return key
+
+
 def _cursor(exchange: Exchange) -> tuple[int, float]:
     """Return ``after`` and ``wait`` of a feed request; raises `Refused` when either is no number."""
     after, wait = exchange.query.get("after", "0"), exchange.query.get("wait", "0")
@@ -139,4 +155,4 @@ async def _document(exchange: Exchange, kind: type[D]) -> D:
     try:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.DecodeError as error:
-        raise invalid(f"The document is not a {kind.__name__}: {error}.") from error
+        raise invalid(f"The document does not fit {kind.__name__}: {error}.") from error

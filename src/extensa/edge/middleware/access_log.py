@@ -13,7 +13,6 @@ from extensa.edge.exchange import of
 from extensa.edge.meters import Meters
 
 _READS = frozenset(("GET", "HEAD"))
-_log = get_logger("edge")
 
 
 class AccessLog:
@@ -22,6 +21,7 @@ class AccessLog:
     def __init__(self, app: ASGIApp, *, meters: Meters) -> None:
         self._app = app
         self._meters = meters
+        self._log = get_logger("edge").bind()  # bound once: what is below the level then costs nothing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -37,7 +37,7 @@ class AccessLog:
             )
             self._meters.ended(name, verb, exchange.status, took)
             routine = exchange.method in _READS or exchange.link is not None
-            tell = _log.debug if routine and exchange.status < 400 else _log.info
+            tell = self._log.debug if routine and exchange.status < 400 else self._log.info
             tell(
                 "request",
                 method=exchange.method,
