@@ -51,11 +51,12 @@ def ca_bundle(home: Home, present: str) -> Path | None:
     if not home.ca_bundle.is_file():
         return None
     before = Path(present).expanduser() if present else home.ca_bundle
-    if before == home.shell_ca_bundle and before.is_file():
-        return before
     if before == home.ca_bundle or not before.is_file():
         return home.ca_bundle
-    together = before.read_bytes().rstrip(b"\n") + b"\n" + home.ca_certificate.read_bytes()
+    trusted, ours = before.read_bytes().strip(), home.ca_certificate.read_bytes().strip()
+    if trusted in home.ca_bundle.read_bytes():
+        return home.ca_bundle  # the server found the same variable and extended what it named
+    together = trusted + b"\n" + (b"" if ours in trusted else ours + b"\n")
     if not home.shell_ca_bundle.is_file() or home.shell_ca_bundle.read_bytes() != together:
         write_file(home.shell_ca_bundle, together, mode=0o644)
     return home.shell_ca_bundle

@@ -92,6 +92,12 @@ def test_a_bundle_the_shell_had_is_extended_not_replaced(tmp_path: Path) -> None
     assert home.shell_ca_bundle == ca_bundle(home, str(corporate))
     assert b"CORPORATE\nOURS\n" == home.shell_ca_bundle.read_bytes()
     assert home.shell_ca_bundle == ca_bundle(home, str(home.shell_ca_bundle))
+    assert b"CORPORATE\nOURS\n" == home.shell_ca_bundle.read_bytes()
+    write_file(home.ca_certificate, b"ANEW\n")
+    assert home.shell_ca_bundle == ca_bundle(home, str(home.shell_ca_bundle))
+    assert b"CORPORATE\nOURS\nANEW\n" == home.shell_ca_bundle.read_bytes()
+    write_file(home.ca_bundle, b"CORPORATE\nANEW\n")
+    assert home.ca_bundle == ca_bundle(home, str(corporate))
 
 
 def test_az_finds_a_cloud_a_subscription_and_a_secret() -> None:
