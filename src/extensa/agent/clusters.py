@@ -7,14 +7,29 @@ It opens connections when they are first needed; what is done over them is for o
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
+from extensa.agent.installer import Applier
 from extensa.agent.kube import KubeClient, read_kubeconfig
-from extensa.agent.watches import Watches
+from extensa.agent.watches import Source, Watches
 from extensa.base.log import get_logger
+from extensa.helm.look import Kube
 
 _log = get_logger("agent")
 
 _Edition = tuple[int, int, int]
+
+
+class Api(Kube, Applier, Source, Protocol):
+    """All that is asked of a cluster's API (`kube.KubeClient`)."""
+
+    async def version(self) -> str:
+        """Return the API's version; raises `ClusterError`."""
+        ...
+
+    async def close(self) -> None:
+        """End every connection."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +39,7 @@ class Cluster:
     uid: str
     kubeconfig: Path
     cache: Path
-    kube: KubeClient
+    kube: Api
     watches: Watches
     edition: _Edition
 
@@ -34,8 +49,24 @@ class Cluster:
         await self.kube.close()
 
 
+class Reach(Protocol):
+    """Which clusters there are (`Clusters`)."""
+
+    def reach(self, uid: str) -> Cluster | None:
+        """Return the cluster, None when there is none; raises `ClusterError`."""
+        ...
+
+    async def scan(self) -> tuple[set[str], set[str]]:
+        """Return the uids of clusters that are reached another way now, and of those that are gone."""
+        ...
+
+    async def close(self) -> None:
+        """End every connection to every cluster."""
+        ...
+
+
 class Clusters:
-    """Every cluster by its uid."""
+    """Every cluster by its uid, as kubeconfig files tell."""
 
     def __init__(self, locate: Callable[[str], Path], cache: Path) -> None:
         """``locate`` says where the kubeconfig of a uid lies."""
@@ -72,10 +103,6 @@ class Clusters:
                 await cluster.close()
                 _log.info("cluster gone" if edition is None else "cluster reached anew", cluster=uid)
         return changed, gone
-
-    def exists(self, uid: str) -> bool:
-        """Say whether there is a kubeconfig for this cluster now."""
-        return _edition(self._locate(uid)) is not None
 
     async def close(self) -> None:
         """End every connection to every cluster."""

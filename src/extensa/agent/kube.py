@@ -118,7 +118,7 @@ def _tls(cluster: Mapping[str, Any], user: Mapping[str, Any], folder: Path) -> s
 
 def _data(source: Mapping[str, Any], name: str, folder: Path) -> bytes | None:
     if inline := source.get(f"{name}-data"):
-        return base64.b64decode(inline)
+        return base64.b64decode(inline, validate=True)
     if path := source.get(name):
         return (folder / str(path)).read_bytes()
     return None

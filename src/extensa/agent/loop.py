@@ -85,22 +85,30 @@ class Agent:
     async def _hear(self) -> None:
         """Hear desired documents until cancelled."""
         cursor, wait, pace = 0, 0, Backoff()
-        headers = {_KEY_HEADER: public_key(self._key)}
         while True:
             try:
-                heard = await self._link.feed(_FEED, ExtensionFeed, after=cursor, wait=wait, headers=headers)
+                cursor = await self._hear_once(cursor, wait)
+                wait = LONGEST_POLL
             except LinkError as error:
                 _log.warning("the control plane is not heard", code=error.code, message=error.message)
-                await self._from_memory()
-                cursor, wait = 0, 0
-                await asyncio.sleep(pace.failed())
+            except Exception:  # noqa: BLE001 - a defect of ours must not make the agent deaf
+                _log.error("hearing failed", exc_info=True)
+            else:
+                pace.succeeded()
                 continue
-            pace.succeeded()
-            for desired in heard.desired:
-                self._take(desired)
-            if cursor == 0:  # everything that is current was asked for
-                await self._forget_all_but({case_key(desired) for desired in heard.desired})
-            cursor, wait = heard.cursor, LONGEST_POLL
+            await self._from_memory()
+            cursor, wait = 0, 0
+            await asyncio.sleep(pace.failed())
+
+    async def _hear_once(self, cursor: int, wait: int) -> int:
+        """Hear what came after ``cursor`` and act upon it; return the cursor to go on with."""
+        headers = {_KEY_HEADER: public_key(self._key)}
+        heard = await self._link.feed(_FEED, ExtensionFeed, after=cursor, wait=wait, headers=headers)
+        for desired in heard.desired:
+            self._take(desired)
+        if cursor == 0:  # everything that is current was asked for
+            await self._forget_all_but({case_key(desired) for desired in heard.desired})
+        return heard.cursor
 
     def _take(self, desired: DesiredExtension) -> None:
         key = case_key(desired)

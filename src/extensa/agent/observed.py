@@ -11,7 +11,7 @@ import msgspec
 from extensa.helm.causes import Finding
 from extensa.helm.errors import Masker
 from extensa.helm.health import Level as Health
-from extensa.helm.readiness import Seen, progress
+from extensa.helm.readiness import Seen
 from extensa.helm.release import ObjectRef
 from extensa.helm.state import Sighting
 from extensa.link.extension import (
@@ -103,11 +103,6 @@ def object_healths(objects: Sequence[Seen], mask: Masker) -> list[ObjectHealth]:
         )
         for seen in ordered[:MOST_OBJECTS]
     ]
-
-
-def progress_words(seen: Sighting) -> str:
-    """Return how far the release is, in one sentence."""
-    return progress(seen.objects)
 
 
 def _timeless(document: ObservedExtension) -> ObservedExtension:

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 from msgspec import Struct
 
-from extensa.agent.clusters import Cluster, Clusters
+from extensa.agent.clusters import Cluster, Reach
 from extensa.agent.control import Backoff, LinkError
 from extensa.agent.observed import object_healths
 from extensa.base.clock import Clock
@@ -47,7 +47,7 @@ class Questions:
     """The one who answers."""
 
     def __init__(
-        self, line: Line, clusters: Clusters, extension: Callable[[str], DesiredExtension | None], *, clock: Clock
+        self, line: Line, clusters: Reach, extension: Callable[[str], DesiredExtension | None], *, clock: Clock
     ) -> None:
         """``extension`` finds the desired document of an extension's uid."""
         self._line = line
@@ -98,6 +98,8 @@ class Questions:
         if answering is None:
             return _failed(question, "UnknownQuestion", f"This agent does not know the question {question.kind}.")
         left = (question.deadline - self._clock()).total_seconds()
+        if left <= 0:
+            return _failed(question, "QuestionTimedOut", "The question came after its deadline.")
         try:
             async with asyncio.timeout(left):
                 body = await answering(question)

@@ -14,10 +14,9 @@ import msgspec
 
 from extensa.agent.case import Case
 from extensa.agent.charts import Charts
-from extensa.agent.clusters import Cluster, Clusters
+from extensa.agent.clusters import Cluster, Reach
 from extensa.agent.installer import account, prepare_account, remove_account
 from extensa.agent.memory import Memory
-from extensa.agent.observed import progress_words
 from extensa.agent.prepare import Prepared
 from extensa.base.clock import Clock
 from extensa.base.log import get_logger
@@ -27,7 +26,7 @@ from extensa.helm.driver import Driver, Place, classify
 from extensa.helm.errors import ClusterError, HelmError
 from extensa.helm.look import examine, kept, look, refreshed
 from extensa.helm.plan import Act, Effort, Step, next_act
-from extensa.helm.readiness import of_objects
+from extensa.helm.readiness import of_objects, progress
 from extensa.helm.release import Inventory, ObjectRef
 from extensa.helm.state import Name, Sighting, State, judge
 
@@ -60,7 +59,7 @@ class Tools:
     """What a pursuit works with."""
 
     driver: Driver
-    clusters: Clusters
+    clusters: Reach
     charts: Charts
     memory: Memory
     slots: asyncio.Semaphore
@@ -146,8 +145,7 @@ class Pursuit:
         if cluster is not None and state.name is not Name.UNREACHABLE and await self.follow(cluster):
             return
         await self._look_deeper(cluster, state)
-        words = progress_words(self._case.sighting) if state.objects and self._case.sighting else act.reason
-        self._case.say(words, self._hint)
+        self._case.say(progress(state.objects) if state.name in _SETTLING else act.reason, self._hint)
         pause = (act.until - self._tools.clock()).total_seconds() if act.until is not None else _TICK
         if state.name is Name.UNREACHABLE:
             await self._case.hints.wait(pause)
@@ -169,7 +167,7 @@ class Pursuit:
 
     async def _explained(self, cluster: Cluster | None, state: State, act: Act) -> Finding:
         failure = act.failure or finding("HelmFailed")
-        if cluster is not None and state.name in (Name.PROGRESSING, Name.UNHEALTHY):
+        if cluster is not None and state.name in _SETTLING:
             with contextlib.suppress(ClusterError):
                 failure = of_objects(state.objects, await examine(cluster.kube, state.objects))
         return failure
@@ -189,7 +187,7 @@ class Pursuit:
         try:
             work = await self._gather(cluster, act)
             async with self._tools.slots:
-                return None if self._case.newer.is_set() else await self._perform(act, work)
+                return None if self._case.newer.is_set() else await self._perform(cluster, act, work)
         except (HelmError, ClusterError) as error:
             return of_error(error, step=act.step.value)
         finally:
@@ -216,7 +214,7 @@ class Pursuit:
             self._case.kept = msgspec.structs.replace(self._case.kept, leaving=leaving)
             await self._tools.memory.keep(self._case.kept)
 
-    async def _perform(self, act: Act, work: Work) -> Finding | None:
+    async def _perform(self, cluster: Cluster, act: Act, work: Work) -> Finding | None:
         """Run the act to its end; something newer that is wanted ends it after a moment of grace."""
         left = (self._effort.deadline - self._tools.clock()).total_seconds()
         task = asyncio.create_task(perform(self._tools.driver, act, work, timeout=max(left, _SHORTEST_ACT)))
@@ -226,12 +224,18 @@ class Pursuit:
                 await asyncio.wait((task, newer), timeout=_TICK, return_when=asyncio.FIRST_COMPLETED)
                 if task.done():
                     return task.result()
-                self._case.say(f"{_NAMES[act.step]} with Helm: {act.reason}", None)
+                words = await self._glimpse(cluster) if work.wait else ""
+                self._case.say(words or f"{_NAMES[act.step]} with Helm: {act.reason}", None)
             await asyncio.wait((task,), timeout=_SUPERSEDE_GRACE)
             return task.result() if task.done() else finding("HelmKilled", "Something newer is wanted.")
         finally:
             newer.cancel()
             await _ended(task)
+
+    async def _glimpse(self, cluster: Cluster) -> str:
+        """Return how far a release is that Helm itself waits for, "" when that cannot be told."""
+        seen = await look(cluster.kube, self._desired.release, self._desired.namespace)
+        return progress(seen.objects) if seen.objects else ""
 
 
 async def _ended(task: asyncio.Task[Finding | None]) -> None:
@@ -242,5 +246,6 @@ async def _ended(task: asyncio.Task[Finding | None]) -> None:
             await task
 
 
+_SETTLING = frozenset({Name.PROGRESSING, Name.UNHEALTHY})
 UNWATCHED = frozenset({Name.LEFTOVERS, Name.TERMINATING, Name.UNREACHABLE})
 """States whose end no watch of ours would show."""

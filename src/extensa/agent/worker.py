@@ -121,8 +121,8 @@ class Worker:
     async def _give_up(self, found: Finding) -> None:
         now = self._tools.clock()
         failure = observed.as_failure(found, self._mask)
+        await self._keep_outcome(Phase.FAILED, now, found)  # before it is told: a restart must not begin again
         self._tell(observed.failed(self.case.desired, self.case.sighting, now, failure=failure, mask=self._mask))
-        await self._keep_outcome(Phase.FAILED, now, found)
 
     async def _keep_outcome(self, phase: Phase, now: datetime, found: Finding | None = None) -> None:
         desired = self.case.desired
