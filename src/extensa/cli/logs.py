@@ -37,7 +37,7 @@ _TURN = 0.2
 def logs(session: Session, /, source: str | None, *, follow: bool, lines: int, raw: bool) -> None:
     """Show what server, host, agent or the clusters print; all three processes by default."""
     files = _files(session.home, source)
-    if not files:
+    if not follow and not any(file.is_file() for file in files.values()):
         raise NotFound(
             "NoLogs", f"Nothing has been logged in {session.home.path}.", next_step="Start Extensa with `extensa up`."
         )
@@ -105,7 +105,7 @@ def _files(home: Home, source: str | None) -> dict[str, Path]:
     """Return the logs by label: those of the processes, or of every program of every cluster."""
     if source != "cluster":
         names: Sequence[str] = (source,) if source else daemons.NAMES
-        return {name: home.log(name) for name in names if home.log(name).is_file()}
+        return {name: home.log(name) for name in names}
     found = sorted(home.clusters.glob("*/logs/*.log"))
     return {f"{_cluster_name(file.parents[1])}/{file.stem}": file for file in found}
 

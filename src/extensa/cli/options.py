@@ -10,13 +10,12 @@ from typing import Any, TypeVar
 import click
 
 from extensa.base.errors import Refused
+from extensa.cli.output import FORMATS
 from extensa.cli.session import Session
 from extensa.client import paths
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _Body = Callable[..., Any]
-
-FORMATS = ("json", "table", "tsv", "yaml")
 
 
 def output(command: _F) -> _F:
@@ -135,6 +134,13 @@ def _cluster_flags(command: _F) -> _F:
         show_default=True,
         metavar="|".join(paths.CLUSTER_TYPES),
         help="Kind of the cluster.",
+    )(command)
+    command = click.option(
+        "--cluster-resource-provider",
+        "--cluster-rp",
+        expose_value=False,
+        metavar="NAMESPACE",
+        help="Accepted for az's sake: it follows from the kind.",
     )(command)
     command = click.option("-c", "--cluster-name", required=True, metavar="CLUSTER", help="Name of the cluster.")(
         command

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+FORMATS = ("json", "table", "tsv", "yaml")
 Column = tuple[str, str]
 """A heading, and where its value lies: keys joined by dots, alternatives by ``|``."""
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
+from extensa.base.errors import Refused
 from extensa.base.home import Home
 from extensa.base.settings import Settings, load_settings
+from extensa.cli.output import FORMATS
 from extensa.client.arm import Arm
 from extensa.client.http import Http
 from extensa.client.token import Credential, Tokens, find_credential, owner_credential
@@ -70,8 +72,15 @@ class Session:
 
     @property
     def format(self) -> str:
-        """The output format: what ``-o`` asked for, else the setting's."""
-        return (self.asked_format or self.settings.output).lower()
+        """The output format: what ``-o`` asked for, else the setting's; raises `Refused` for one there is not."""
+        chosen = (self.asked_format or self.settings.output).lower()
+        if chosen not in FORMATS:
+            raise Refused(
+                "SettingInvalid",
+                f"EXTENSA_OUTPUT must be one of {', '.join(FORMATS)}, not '{chosen}'.",
+                target="EXTENSA_OUTPUT",
+            )
+        return chosen
 
     @property
     def subscription(self) -> str:

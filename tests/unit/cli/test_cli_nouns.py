@@ -129,7 +129,7 @@ def test_an_extension_is_created_in_azs_words(extensa: Shell, front: ArmDouble) 
 
 
 def test_a_connected_cluster_brings_an_identity(extensa: Shell, front: ArmDouble) -> None:
-    extensa(*CREATE, "-t", "ConnectedClusters", "--no-wait")
+    extensa(*CREATE, "-t", "ConnectedClusters", "--cluster-rp", "Microsoft.Kubernetes", "--no-wait")
 
     sent = front.requests("PUT")[0]
     assert "/Microsoft.Kubernetes/connectedClusters/c/" in sent.path

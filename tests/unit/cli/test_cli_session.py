@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from extensa.base.errors import ExtensaError, Unavailable
+from extensa.base.errors import ExtensaError, Refused, Unavailable
 from extensa.base.home import Home, write_file
 from extensa.cli import links, main, status, waiting
 from extensa.cli.session import Session
@@ -56,6 +56,8 @@ def test_flags_of_the_run_win_over_settings_and_credentials(home: Home) -> None:
     assert ("table", SUBSCRIPTION) == (chosen.format, chosen.subscription)
     chosen.asked_format, chosen.asked_subscription = "TSV", "other"
     assert ("tsv", "other") == (chosen.format, chosen.subscription)
+    with pytest.raises(Refused):
+        _ = session(home, EXTENSA_OUTPUT="xml").format
 
 
 def test_connections_are_made_when_asked_for_and_closed_at_the_end(home: Home) -> None:
