@@ -1,0 +1,191 @@
+"""`extensa server` as a process of its own: over TLS, stopped, killed, and refused."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from extensa.base.home import Home
+from extensa.base.processes import spawn, start_ticks
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Server:
+    """A server process on a data folder of its own."""
+
+    def __init__(self, home: Path, **environ: str) -> None:
+        self.home = Home(home)
+        self.port = free_port()
+        self.process: asyncio.subprocess.Process | None = None
+        self._log = home.parent / f"server-{self.port}.log"
+        self._environ = {
+            **{k: v for k, v in os.environ.items() if not k.startswith("EXTENSA_")},
+            "EXTENSA_HOME": str(home),
+            "EXTENSA_LISTEN": f"127.0.0.1:{self.port}",
+            **environ,
+        }
+
+    async def _begin(self) -> None:
+        argv = [sys.executable, "-P", "-m", "extensa.entry.cli", "server"]
+        self._log.unlink(missing_ok=True)
+        self.process = await spawn(argv, env=self._environ, log=self._log)
+
+    async def start(self) -> None:
+        """Start it, and return when it serves."""
+        await self._begin()
+        while not self.serves():
+            assert self.process is not None
+            assert self.process.returncode is None, self._log.read_text()
+            await asyncio.sleep(0.05)
+
+    def serves(self) -> bool:
+        """Whether the pid file names the very process that was started."""
+        file = self.home.pid_file("server")
+        if self.process is None or not file.exists():
+            return False
+        kept = json.loads(file.read_bytes())
+        return (kept["pid"], kept["ticks"]) == (self.process.pid, start_ticks(self.process.pid))
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Send a signal."""
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    async def ended(self) -> tuple[int, str]:
+        """Wait for its end; return the exit code and what it said."""
+        assert self.process is not None
+        return await asyncio.wait_for(self.process.wait(), 30), self._log.read_text()
+
+    async def refusal(self) -> tuple[int, str]:
+        """Start it, expecting that it will not serve."""
+        await self._begin()
+        return await self.ended()
+
+    def client(self) -> httpx2.AsyncClient:
+        """A client that trusts this installation's CA and nothing else."""
+        context = ssl.create_default_context(cafile=str(self.home.ca_certificate))
+        return httpx2.AsyncClient(base_url=f"https://localhost:{self.port}", verify=context, timeout=60)
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
+    """A server that serves."""
+    made = Server(tmp_path / "home")
+    await made.start()
+    yield made
+    if made.process is not None and made.process.returncode is None:
+        made.stop(signal.SIGKILL)
+        await made.ended()
+
+
+async def test_it_serves_over_tls_and_its_owner_signs_in(server: Server) -> None:
+    owner = json.loads(server.home.owner_credential.read_bytes())
+    form = {
+        "client_id": owner["clientId"],
+        "client_secret": owner["clientSecret"],
+        "grant_type": "client_credentials",
+        "scope": f"{owner['endpoint']}/.default",
+    }
+    async with server.client() as client:
+        token = (await client.post("/adfs/oauth2/token/", data=form)).json()["access_token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        listed = await client.get("/subscriptions?api-version=2022-12-01", headers=headers)
+
+    assert [owner["subscriptionId"]] == [each["subscriptionId"] for each in listed.json()["value"]]
+    assert f"https://localhost:{server.port}" == owner["endpoint"]
+    secret_files = [server.home.owner_credential, *server.home.keys.iterdir(), server.home.database]
+    assert {0o600} == {file.stat().st_mode & 0o777 for file in secret_files}
+
+
+async def test_a_held_request_ends_with_the_server(server: Server) -> None:
+    credential = json.loads(server.home.link_credential("agent").read_bytes())
+    headers = {"Authorization": f"Bearer {credential['name']}.{credential['secret']}"}
+    async with server.client() as client:
+        held = asyncio.create_task(client.get("/link/v1/questions?after=0&wait=50", headers=headers))
+        while "extensa_requests_held 1.0" not in (await client.get("/metrics")).text:
+            await asyncio.sleep(0.02)
+        server.stop()
+        answer = await asyncio.wait_for(held, 20)
+
+    assert (200, []) == (answer.status_code, answer.json()["questions"])
+    code, said = await server.ended()
+    assert 0 == code
+    assert '"event": "ended"' in said
+    assert "Traceback" not in said
+    assert not server.home.pid_file("server").exists()
+
+
+async def test_killed_it_starts_again_with_all_it_had(server: Server) -> None:
+    before = server.home.owner_credential.read_bytes(), server.home.ca_certificate.read_bytes()
+    server.stop(signal.SIGKILL)
+    await server.ended()
+
+    await server.start()
+
+    assert before == (server.home.owner_credential.read_bytes(), server.home.ca_certificate.read_bytes())
+    async with server.client() as client:
+        assert 200 == (await client.get("/readyz")).status_code
+
+
+async def test_a_second_one_on_the_same_folder_is_refused(server: Server) -> None:
+    code, said = await Server(server.home.path).refusal()
+
+    assert 1 == code
+    assert f"runs already (pid {server.process.pid if server.process else 0})" in said
+
+
+async def test_a_taken_port_is_told_in_two_lines(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        code, said = await Server(tmp_path / "home", EXTENSA_LISTEN=f"127.0.0.1:{port}").refusal()
+
+    assert 1 == code
+    assert f"extensa server: 127.0.0.1:{port} is taken: another process listens there.\n" in said
+    assert "EXTENSA_LISTEN=" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("EXTENSA_LISTEN", "9443"),
+        ("EXTENSA_LOG_LEVEL", "loud"),
+        ("EXTENSA_PLAIN_HTTP", "perhaps"),
+        ("EXTENSA_HELM_TIMEOUT", "soon"),
+        ("EXTENSA_HOME", "/proc/extensa"),
+    ],
+)
+async def test_a_setting_that_makes_no_sense_is_told(tmp_path: Path, variable: str, value: str) -> None:
+    code, said = await Server(tmp_path / "home", **{variable: value}).refusal()
+
+    assert 1 == code
+    assert value in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "home" / "extensa.sqlite3").exists()
+
+
+async def test_without_tls_only_when_asked_for(tmp_path: Path) -> None:
+    server = Server(tmp_path / "home", EXTENSA_PLAIN_HTTP="yes")
+    await server.start()
+    async with httpx2.AsyncClient() as client:
+        body = (await client.get(f"http://127.0.0.1:{server.port}/metadata/endpoints")).json()
+    server.stop()
+    await server.ended()
+
+    assert f"http://localhost:{server.port}" == body["resourceManager"]
