@@ -7,7 +7,7 @@ import zlib
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from extensa.base.errors import Problem
@@ -16,6 +16,7 @@ from extensa.catalog.archive import ChartFacts, inspect
 from extensa.catalog.model import Unsupported
 from unit.catalog.catalog_samples import archive, chart_yaml, entry, tar
 
+CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 GOOD = archive()
 
 
@@ -266,11 +267,13 @@ def test_no_more_complaints_than_a_person_reads() -> None:
     assert 20 == len(problems(archive(*(entry(f"/{number}") for number in range(500)))))
 
 
+@CALM
 @given(some.binary(max_size=2000))
 def test_no_bytes_do_more_than_be_refused(content: bytes) -> None:
     problems(content)
 
 
+@CALM
 @given(some.integers(0, len(GOOD) - 1), some.integers(1, 255))
 def test_no_damage_does_more_than_be_refused(place: int, change: int) -> None:
     damaged = bytearray(GOOD)
@@ -279,6 +282,7 @@ def test_no_damage_does_more_than_be_refused(place: int, change: int) -> None:
     inspect(bytes(damaged))
 
 
+@CALM
 @given(some.integers(0, 2559), some.integers(1, 255))
 def test_no_damage_inside_does_more_than_be_refused(place: int, change: int) -> None:
     damaged = bytearray(gzip.decompress(GOOD))

@@ -1,7 +1,7 @@
 """Which version a wish stands for, and how a wish for none is answered."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from extensa.base.errors import Problem
@@ -10,6 +10,7 @@ from extensa.catalog.precedence import newest_first, parse
 from extensa.catalog.resolve import choose
 from unit.catalog.catalog_samples import extension_type, version
 
+CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 DAPR = extension_type(
     version("1.0.0"),
     version("1.2.0"),
@@ -125,6 +126,7 @@ NUMBERS = some.builds(
 )
 
 
+@CALM
 @given(some.lists(NUMBERS, min_size=1, max_size=12, unique=True), NUMBERS)
 def test_automatic_upgrades_never_go_back_and_never_change_the_major_version(numbers: list[str], current: str) -> None:
     held = extension_type(*(version(number) for number in {*numbers, current}))
@@ -139,6 +141,7 @@ def test_automatic_upgrades_never_go_back_and_never_change_the_major_version(num
     assert before <= after
 
 
+@CALM
 @given(some.lists(NUMBERS, max_size=12, unique=True))
 def test_order_is_total_and_independent_of_where_it_began(numbers: list[str]) -> None:
     forward = newest_first(version(number) for number in numbers)

@@ -7,7 +7,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from extensa.base.errors import Problems, Refused
@@ -15,6 +15,7 @@ from extensa.client import chart
 from extensa.client.chart import load_chart, pack
 from extensa.client.helmignore import read_rules
 
+CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 FILES = {
     "Chart.yaml": "apiVersion: v2\nname: app\nversion: 1.2.3\ndescription: An app\n",
     "values.yaml": "a: 1\n",
@@ -230,6 +231,7 @@ def test_rules(rule: str, ignored: list[str], kept: list[str]) -> None:
     assert (ignored, []) == (found, problems.found)
 
 
+@CALM
 @given(some.text(alphabet="ab/.*?[]-^!\\ ", max_size=12), some.text(alphabet="ab/.*[]\\", min_size=1, max_size=12))
 def test_no_rule_fails_otherwise_than_in_words(rule: str, path: str) -> None:
     read_rules(rule, Problems()).ignores(path, is_folder=False)
