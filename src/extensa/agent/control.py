@@ -74,7 +74,7 @@ class LinkClient:
         """
         self._credential = credential
         self._authority = authority
-        self._client: httpx2.AsyncClient | None = None
+        self._line: _Line | None = None
 
     async def feed(
         self,
@@ -106,9 +106,9 @@ class LinkClient:
 
     async def close(self) -> None:
         """End every connection."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
+        line, self._line = self._line, None
+        if line is not None:
+            await line.client.aclose()
 
     async def _send(
         self,
@@ -125,53 +125,61 @@ class LinkClient:
             sent["content-type"] = "application/json"
         if (correlation := current_correlation()) is not None:
             sent["x-ms-correlation-request-id"] = correlation
-        client = self._opened()
+        line = self._opened()
         timeout = httpx2.Timeout(connect=5.0, read=patience, write=30.0, pool=30.0)
+        line.calls += 1
         try:
-            answer = await client.request(method, path, params=params, headers=sent, content=content, timeout=timeout)
-        except httpx2.TransportError as error:
-            await self._start_over(client)
+            answer = await line.client.request(
+                method, path, params=params, headers=sent, content=content, timeout=timeout
+            )
+        except (httpx2.TransportError, RuntimeError) as error:  # RuntimeError: closed meanwhile
+            self._line = None if self._line is line else self._line
             words = str(error) or type(error).__name__
             raise LinkError(
                 "LinkUnreachable",
-                f"The control plane does not answer at {client.base_url}: {words}.",
+                f"The control plane does not answer at {line.client.base_url}: {words}.",
                 next_step="Start it with `extensa up`.",
             ) from error
-        if answer.status_code in (401, 403):
-            await self._start_over(client)
+        finally:
+            line.calls -= 1
+            if self._line is not line and not line.calls:
+                await line.client.aclose()
+        if answer.status_code in (401, 403) and self._line is line:
+            await self.close()
         if answer.status_code >= 400:
             raise _refusal(answer, method, path)
         return answer
 
-    def _opened(self) -> httpx2.AsyncClient:
-        if self._client is None:
+    def _opened(self) -> "_Line":
+        """Return the line in use; after a failure a new one, from the files as they are now."""
+        if self._line is None:
             try:
                 kept = msgspec.json.decode(self._credential.read_bytes(), type=_Credential)
-                tls = (
-                    ssl.create_default_context(cafile=str(self._authority))
-                    if kept.endpoint.startswith("https:")
-                    else False
-                )
+                secure = kept.endpoint.startswith("https:")
+                tls = ssl.create_default_context(cafile=str(self._authority)) if secure else False
             except (OSError, msgspec.MsgspecError, ssl.SSLError) as error:
                 raise LinkError(
                     "LinkCredentialMissing",
                     f"The credential for the control plane cannot be used: {error}.",
                     next_step="Start the server first: `extensa up`.",
                 ) from error
-            self._client = httpx2.AsyncClient(
+            client = httpx2.AsyncClient(
                 base_url=kept.endpoint.rstrip("/"),
                 verify=tls,
                 headers={"authorization": f"Bearer {kept.name}.{kept.secret}"},
                 limits=httpx2.Limits(max_connections=32, max_keepalive_connections=4, keepalive_expiry=60.0),
                 trust_env=False,
             )
-        return self._client
+            self._line = _Line(client)
+        return self._line
 
-    async def _start_over(self, client: httpx2.AsyncClient) -> None:
-        """Drop the connection and what was read from files; who else uses the client gets an error of its own."""
-        if self._client is client:
-            self._client = None
-            await client.aclose()
+
+@dataclass(slots=True)
+class _Line:
+    """Connections made with one credential, and how many calls are under way on them: the last one closes them."""
+
+    client: httpx2.AsyncClient
+    calls: int = 0
 
 
 class _Refused(Struct):
