@@ -73,4 +73,4 @@ def test_the_azure_sdks_install_a_real_release(product: Product, tmp_path: Path)
 
     assert NAME not in json.loads(result.read_text(encoding="utf-8"))["listed_after_delete"]
     assert [] == objects(product, "deployments", namespace)
-    assert NAME not in product.shell(f"helm list -a -n {namespace} -q").stdout.split()
+    assert NAME not in product.shell(f"helm list -n {namespace} -q").stdout.split()

@@ -37,7 +37,7 @@ def _state(extension: dict[str, object]) -> object:
 
 def revisions(product: Product, name: str) -> list[dict[str, object]]:
     """Helm's history of a release, in whatever namespace it is."""
-    for release in json.loads(product.shell("helm list -A -a -o json").stdout):
+    for release in json.loads(product.shell("helm list -A -o json").stdout):
         if release["name"] == name:
             found: list[dict[str, object]] = json.loads(
                 product.shell(f"helm history {name} -n {release['namespace']} -o json").stdout

@@ -62,7 +62,7 @@ def test_settings_reach_the_chart_and_secrets_do_not_come_back(product: Product)
     product.run("extension", "update", *CLUSTER, "-n", name, "--config", "greeting=good evening", "--yes")
     assert "good evening" in product.shell("kubectl get configmaps -n settings -o json").stdout
     product.run("extension", "delete", *CLUSTER, "-n", name, "--yes")
-    assert "" == product.shell(f"helm list -a -q -n settings --filter ^{name}$").stdout.strip()
+    assert "" == product.shell(f"helm list -q -n settings --filter ^{name}$").stdout.strip()
     assert 3 == product.run("extension", "show", *CLUSTER, "-n", name, ok=False).returncode
     for log in (product.home / "logs").rglob("*"):
         if log.is_file():
