@@ -145,7 +145,7 @@ def _change(
     wanted: Choice, facts: Facts, existing: Extension, cluster: Cluster, reasons: Reasons
 ) -> Accepted | Unchanged | Denied:
     active = _active(facts)
-    again = existing.presence is Presence.ABSENT or (active is None and existing.state is not State.SUCCEEDED)
+    again = active is None and existing.state is not State.SUCCEEDED
     if not again and not wanted.differs_from(existing, facts.protected):
         return reasons.denied() or Unchanged(existing, active)
     resolved = resolve(wanted, existing, facts.extension_type, cluster.location, reasons.wrong)

@@ -395,6 +395,13 @@ def test_patches_only_stays_in_the_minor_version() -> None:
     assert "1.1.5" == accept(draft, extension(), extension_type=newer).extension.version
 
 
+def test_what_never_ran_holds_nobody_to_its_major_version() -> None:
+    newer = replace(HELLO, versions=[type_version("2.0.0"), type_version("1.1.0")])
+    failed = extension(state=State.FAILED, installed_version="")
+
+    assert "2.0.0" == accept(Draft(settings={"greeting": "hi"}), failed, extension_type=newer).extension.version
+
+
 def test_a_withdrawn_type_is_told_when_a_version_must_be_found() -> None:
     denied = deny(Draft(version="1.0.0"), extension(), extension_type=None)
 

@@ -182,11 +182,23 @@ async def test_a_forced_delete_forgets_at_once_and_leaves_an_orphan(home: House)
     assert 201 == again.status
     rows = await home.store.feed(records.lane(AGENT), after=0, limit=10)
     assert ["absent", "present"] == [records.at_rest_of(r.body).desired.presence for r in rows]
+    early = observed(Phase.GONE, uid=orphan.uid, generation=1)
+    await home.extensions.observe(AGENT, ExtensionReports(observed=[early]))
+    assert 2 == len(await home.store.feed(records.lane(AGENT), after=0, limit=10)), "of an older generation"
     seen = ObservedExtension(uid=orphan.uid, generation=2, phase=Phase.GONE, observed_at=home.now, statuses=[])
     await home.extensions.observe(AGENT, ExtensionReports(observed=[seen, seen]))
     rows = await home.store.feed(records.lane(AGENT), after=0, limit=10)
     assert ["present"] == [records.at_rest_of(r.body).desired.presence for r in rows]
     assert "Creating" == (await home.get()).body["properties"]["provisioningState"]
+
+
+async def test_a_write_takes_an_extension_to_its_clusters_new_agent(home: House) -> None:
+    await home.put(body())
+    home.clusters.found[CLUSTER.casefold()] = cluster(agent="other")
+    await home.put(body(configurationSettings={"a": "b"}))
+
+    assert [] == await home.store.feed(records.lane(AGENT), after=0, limit=10)
+    assert 1 == len(await home.store.feed(records.lane("other"), after=0, limit=10))
 
 
 async def test_a_recreated_extension_has_another_identity(home: House) -> None:
