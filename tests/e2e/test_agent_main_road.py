@@ -243,7 +243,10 @@ async def test_what_stays_by_rule_is_named_when_a_release_goes(agent: World) -> 
     assert "CustomResourceDefinition widgets.test.example.com" in kept
 
 
-async def test_an_object_that_cannot_go_is_named_and_gone_is_told_once_it_went(agent: World) -> None:
+async def test_an_object_that_cannot_go_is_named_and_gone_is_told_once_it_went(
+    agent: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("extensa.agent.worker._RECHECK", 1.0)
     wanted = agent.desired("held")
     agent.link.want(wanted)
     await agent.outcome(wanted)
