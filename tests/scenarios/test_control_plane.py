@@ -205,6 +205,7 @@ async def test_whoever_has_no_role_sees_nothing_and_a_reader_only_reads(cp: Cont
     assert [] == (await cp.ask("GET", "/subscriptions", "2022-12-01", headers=someone)).json()["value"]
     assert 403 == await status("GET", cp.cluster, "2026-06-01")
     await cp.house.identity.assign(made.object_id, READER, cp.group)
+    assert 1 == len((await cp.ask("GET", "/subscriptions", "2022-12-01", headers=someone)).json()["value"])
     assert 200 == await status("GET", cp.cluster, "2026-06-01")
     assert 403 == await status("DELETE", cp.cluster, "2026-06-01")
     assert 403 == await status("POST", cp.cluster + "/listClusterAdminCredential", "2026-06-01")

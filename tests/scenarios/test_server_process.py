@@ -124,7 +124,7 @@ async def test_a_held_request_ends_with_the_server(server: Server) -> None:
     assert (200, []) == (answer.status_code, answer.json()["questions"])
     code, said = await server.ended()
     assert 0 == code
-    assert '"event": "ended"' in said
+    assert '"event":"ended"' in said
     assert "Traceback" not in said
     assert not server.home.pid_file("server").exists()
 

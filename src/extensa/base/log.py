@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
+import msgspec
 import structlog
-from structlog.typing import FilteringBoundLogger
+from structlog.typing import EventDict, FilteringBoundLogger
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -29,13 +30,19 @@ def configure(process: str, *, level: str = "info", stream: TextIO | None = None
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
             structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
+            _line,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         logger_factory=structlog.WriteLoggerFactory(stream or sys.stderr),
         cache_logger_on_first_use=False,
     )
     structlog.contextvars.bind_contextvars(process=process)
+
+
+def _line(_logger: object, _method: str, event: EventDict) -> str:
+    """Return one line: when, how serious and what first, then everything else; what JSON cannot say, as its repr."""
+    first = {name: event.pop(name, None) for name in ("time", "level", "event")}
+    return msgspec.json.encode({**first, **event}, enc_hook=repr).decode()
 
 
 def get_logger(room: str) -> FilteringBoundLogger:

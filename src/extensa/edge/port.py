@@ -47,6 +47,10 @@ class Authority(Protocol):
         """Return quietly when ``caller`` may do ``action`` at ``scope_key``; raises `Forbidden`."""
         ...
 
+    def sees(self, caller: Caller, scope_key: str) -> bool:
+        """Return whether ``caller`` may know that a scope exists: it has some role at it, above or below."""
+        ...
+
     def link_caller(self, authorization: str | None) -> LinkCaller:
         """Return which host or agent presents this header; raises `Unauthenticated`."""
         ...

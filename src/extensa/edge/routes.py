@@ -94,6 +94,8 @@ class RouteTable:
         if found is None:
             raise self._nowhere(path, asked)
         route = found.routes.get(method)
+        if route is None and method == "HEAD" and (shown := found.routes.get("GET")) is not None and not shown.arm:
+            route = shown  # outside ARM's own rules HEAD is GET without the body
         if route is None:
             raise WrongVerb(method, path, list(found.routes))
         return self._meaning(route, asked)

@@ -8,6 +8,7 @@ error, with what to do about it.
 import gc
 import logging
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -120,6 +121,8 @@ async def run(plan: Plan, *, environ: Mapping[str, str], clock: Clock = utc_now)
 
         def ready() -> None:
             write_pid_file(home, PROCESS)
+            if sys.stdout.isatty():
+                sys.stdout.write(f"Extensa serves {plan.base_url}; its data is in {home.path}. Ctrl-C ends it.\n")
             _log.info("serving", url=plan.base_url, address=plan.address, port=plan.port, home=str(home.path))
 
         def ending() -> None:

@@ -105,6 +105,11 @@ class Grants:
             _within(scope_key, scope) and rule.permits(folded) for scope, rule in self._held.get(principal_id, ())
         )
 
+    def reach(self, principal_id: str, scope_key: str) -> bool:
+        """Return whether ``principal_id`` has any role at ``scope_key``, above it or below it."""
+        held = self._held.get(principal_id, ())
+        return any(_within(scope_key, scope) or _within(scope, scope_key) for scope, _ in held)
+
 
 def _within(key: str, scope: str) -> bool:
     return not scope or key == scope or (key.startswith(scope) and key[len(scope)] == "/")

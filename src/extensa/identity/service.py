@@ -118,6 +118,12 @@ class Identity:
             next_step="Ask an owner of the scope for a role assignment that permits the action.",
         )
 
+    def sees(self, caller: Caller, scope_key: str) -> bool:
+        """Return whether ``caller`` has a role at the case-folded id ``scope_key``, above or below it: whether a list
+        may show it that the scope exists.
+        """
+        return self._grants.reach(caller.object_id, scope_key)
+
     def link_caller(self, authorization: str | None) -> LinkCaller:
         """Return which host or agent presents this header; raises `Unauthenticated`."""
         return self._link.caller(authorization)

@@ -122,6 +122,7 @@ class AuthorityDouble:
 
     tenant_id: str = "11111111-2222-3333-4444-555555555555"
     forbidden: set[tuple[str, str]] = field(default_factory=set)
+    unseen: set[str] = field(default_factory=set)
     asked: list[tuple[str, str]] = field(default_factory=list)
     form: Mapping[str, str] = field(default_factory=dict)
 
@@ -134,6 +135,9 @@ class AuthorityDouble:
         self.asked.append((action, scope_key))
         if (action, scope_key) in self.forbidden:
             raise Forbidden("AuthorizationFailed", f"{caller.app_id} may not {action} at {scope_key}.")
+
+    def sees(self, caller: Caller, scope_key: str) -> bool:
+        return scope_key not in self.unseen
 
     def link_caller(self, authorization: str | None) -> LinkCaller:
         kinds = {"Bearer hosted.s": LinkCaller("agent", "hosted"), "Bearer local.s": LinkCaller("host", "local")}

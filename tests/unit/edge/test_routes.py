@@ -96,6 +96,12 @@ def test_a_wrong_verb_is_told_which_are_right(house: House) -> None:
     assert ("DELETE", "GET", "HEAD", "PATCH", "PUT") == refusal.value.allow
 
 
+def test_head_is_get_without_the_body_outside_arms_own_rules(house: House) -> None:
+    assert ("health.live", "get", None) == meaning(house, "HEAD", "/healthz")
+    with pytest.raises(WrongVerb):
+        house.front.table.match("HEAD", f"{CLUSTER}/providers/{KC}/extensions")
+
+
 @pytest.mark.parametrize(
     ("path", "status", "code"),
     [

@@ -8,7 +8,8 @@ from extensa.identity import grants
 from extensa.identity.grants import CONTRIBUTOR, EXTENSION_CONTRIBUTOR, OWNER, READER, USER_ACCESS_ADMINISTRATOR, Grants
 from extensa.identity.principal import RoleAssignment, RoleDefinition
 
-GROUP = "/subscriptions/s/resourceGroups/Demo"
+SUBSCRIPTION = "/subscriptions/s"
+GROUP = f"{SUBSCRIPTION}/resourceGroups/Demo"
 CLUSTER = f"{GROUP}/providers/Microsoft.ContainerService/managedClusters/c".casefold()
 WRITE = "Microsoft.KubernetesConfiguration/extensions/write"
 WORDS = st.text(alphabet="abcXYZ./*", max_size=20)
@@ -100,6 +101,14 @@ def test_an_assignment_of_an_unknown_role_grants_nothing() -> None:
     stranger = RoleDefinition(id="stranger", name="", description="", actions=("*",))
 
     assert not Grants([assigned(stranger, "/")]).permit("p", WRITE, CLUSTER)
+
+
+@pytest.mark.parametrize(
+    ("scope", "seen"), [("/", True), (SUBSCRIPTION, True), (GROUP, True), ("/subscriptions/other", False)]
+)
+def test_a_scope_is_seen_from_any_role_at_it_above_or_below(scope: str, seen: bool) -> None:
+    assert seen == Grants([assigned(READER, scope)]).reach("p", SUBSCRIPTION)
+    assert not Grants([assigned(READER, scope)]).reach("another", SUBSCRIPTION)
 
 
 def matches(pattern: str, text: str) -> bool:

@@ -9,7 +9,7 @@ import time
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from extensa.base.log import get_logger
-from extensa.edge.exchange import of
+from extensa.edge.exchange import Exchange, of
 from extensa.edge.meters import Meters
 
 _READS = frozenset(("GET", "HEAD"))
@@ -45,5 +45,11 @@ class AccessLog:
                 status=exchange.status,
                 ms=round(took * 1000, 2),
                 route=name,
-                caller=exchange.caller.object_id if exchange.caller is not None else None,
+                caller=_caller(exchange),
             )
+
+
+def _caller(exchange: Exchange) -> str | None:
+    if exchange.caller is not None:
+        return exchange.caller.object_id
+    return None if exchange.link is None else exchange.link.name
