@@ -107,6 +107,19 @@ def check_room(draft: Draft, where: Place, occupant: str | None, problems: Probl
         )
 
 
+def check_orphan(where: Place, orphan: Extension | None, problems: Problems) -> None:
+    """Ask that what a forced delete left behind does not lie elsewhere: in its own namespace it is taken over."""
+    if orphan is not None and orphan.namespace != where.namespace:
+        problems.add(
+            "ReleaseBeingRemoved",
+            f"An earlier extension '{orphan.name}' was deleted by force, and its release in namespace "
+            f"'{orphan.namespace}' has not been removed yet.",
+            target=orphan.id,
+            next_step=f"Wait until the agent has removed it, choose namespace '{orphan.namespace}' to take it over, or "
+            "choose another name.",
+        )
+
+
 def check_type(draft: Draft, extension_type: ExtensionType | None, cluster: Cluster, problems: Problems) -> None:
     """Ask whether a type was named, is known where the cluster is, and is made for clusters of its kind."""
     if not draft.extension_type:

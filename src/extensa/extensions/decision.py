@@ -21,7 +21,8 @@ from extensa.extensions.model import Extension
 @dataclass(frozen=True, slots=True)
 class Facts:
     """Everything a decision may know. ``protected`` are the stored protected settings, opened; ``claim`` is the row
-    that holds the only place which the type has on this cluster, and ``occupant`` the id of who is in it.
+    that holds the only place which the type has on this cluster, and ``occupant`` the id of who is in it; ``orphan`` is
+    an earlier extension of this id, forgotten by force, whose release may still be there.
     """
 
     id: ResourceId
@@ -37,6 +38,7 @@ class Facts:
     protected: Mapping[str, str] = field(default_factory=dict)
     claim: str = ""
     occupant: str | None = None
+    orphan: Extension | None = None
     timeout: int = 600
 
 

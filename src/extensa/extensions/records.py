@@ -2,10 +2,10 @@
 
     {extension id}                             the record itself
     {extension id}/objects                     the objects last seen, apart because they are many and seldom read
+    {extension id}/orphan                      a record forgotten by force whose release the agent has yet to remove
     {cluster id}/extensioninstances/{type}     the one place that a single-instance type has on a cluster
-    {cluster id}/extensionorphans/{uid}        a record forgotten by force whose release the agent has yet to remove
-    extension-uid/{uid}                        which of these rows an agent's report speaks of
-    feed extensions:{agent}                    desired documents, under the row key of the record or the orphan
+    extension-uid/{uid}                        which record or orphan an agent's report speaks of
+    feed extensions:{agent}                    desired documents, under the extension's id: one wish per id at any time
 
 All but the last two lie below their cluster, so that who removes a cluster removes them without knowing them.
 Whatever belongs together is one list of writes, so that it becomes one commit.
@@ -30,6 +30,7 @@ from extensa.store.port import (
     PutFeed,
     PutOperation,
     PutResource,
+    Require,
     Write,
 )
 
@@ -80,9 +81,9 @@ def objects_key(extension: Extension) -> str:
     return f"{extension.key}/objects"
 
 
-def orphan_key(extension: Extension) -> str:
-    """Return the row, and the feed document, of an orphan."""
-    return f"{extension.cluster_key}/extensionorphans/{extension.uid}"
+def orphan_key(extension_key: str) -> str:
+    """Return the row of the orphan that an extension of this key has left, if any."""
+    return f"{extension_key}/orphan"
 
 
 def claim_key(cluster_key: str, extension_type: str) -> str:
@@ -115,8 +116,14 @@ def text_of(body: bytes) -> str:
     return _text.decode(body)
 
 
-def accepted(decision: Accepted, etag: str | None, previous_agent: str | None) -> list[Write]:
-    """Return the writes of an accepted PUT, PATCH or DELETE over the record at ``etag`` (None: there is none)."""
+def accepted(
+    decision: Accepted, etag: str | None, previous_agent: str | None, orphan: tuple[Extension, str] | None
+) -> list[Write]:
+    """Return the writes of an accepted PUT, PATCH or DELETE over the record at ``etag`` (None: there is none).
+
+    A new extension takes the place of the ``orphan`` of its id, given with the etag of its row: its document in the
+    feed takes the place of the orphan's, so that an agent is never told two things about one id.
+    """
     extension = decision.extension
     writes: list[Write] = [
         _record(extension, Expect.ABSENT if etag is None else etag),
@@ -124,6 +131,7 @@ def accepted(decision: Accepted, etag: str | None, previous_agent: str | None) -
         _desired(extension),
     ]
     if decision.created:
+        writes += _replaced(orphan, extension)
         writes.append(_row(uid_key(extension.uid), UID_TYPE, extension.key))
         if extension.claim:
             claim = _row(extension.claim, "extensa/extensioninstances", extension.id)
@@ -136,13 +144,13 @@ def accepted(decision: Accepted, etag: str | None, previous_agent: str | None) -
 def removed(decision: Removed, etag: str) -> list[Write]:
     """Return the writes of a forced delete: the record goes now, the release is left to the agent."""
     orphan = msgspec.structs.replace(decision.orphan, protected=None, settings={})
-    key = orphan_key(orphan)
+    key = orphan_key(orphan.key)
     return [
         *_gone(orphan, etag),
         *_operations(decision.superseded),
         PutResource(key, ORPHAN_TYPE, _encode(orphan), Expect.ANYTHING),
         _row(uid_key(orphan.uid), UID_TYPE, key),
-        PutFeed(lane(orphan.agent), key, _encode(project(orphan))),
+        _desired(orphan),
     ]
 
 
@@ -166,10 +174,23 @@ def mended(extension: Extension, etag: str, previous_agent: str) -> list[Write]:
     return writes
 
 
-def orphan_gone(orphan: Extension) -> list[Write]:
-    """Return the writes that forget an orphan."""
-    key = orphan_key(orphan)
-    return [DeleteResource(key), DeleteResource(uid_key(orphan.uid)), DeleteFeed(lane(orphan.agent), key)]
+def orphan_gone(orphan: Extension, etag: str) -> list[Write]:
+    """Return the writes that forget an orphan whose row is at ``etag``: not one that a new extension has replaced."""
+    return [
+        DeleteResource(orphan_key(orphan.key), etag),
+        DeleteResource(uid_key(orphan.uid)),
+        DeleteFeed(lane(orphan.agent), orphan.key),
+    ]
+
+
+def _replaced(orphan: tuple[Extension, str] | None, extension: Extension) -> list[Write]:
+    if orphan is None:
+        return [Require(orphan_key(extension.key), Expect.ABSENT)]
+    before, etag = orphan
+    writes: list[Write] = [DeleteResource(orphan_key(before.key), etag), DeleteResource(uid_key(before.uid))]
+    if before.agent != extension.agent:
+        writes.append(DeleteFeed(lane(before.agent), before.key))
+    return writes
 
 
 def _gone(extension: Extension, etag: str) -> list[Write]:

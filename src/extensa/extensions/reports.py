@@ -64,8 +64,9 @@ class Reports:
                 _log.warning("report of another agent's extension", agent=agent, extension=extension.id)
                 return
             if row.type == records.ORPHAN_TYPE:
-                await self._settle_orphan(extension, observed)
-                return
+                if await self._settle_orphan(extension, row.etag, observed):
+                    return
+                continue
             operation = await active_operation(self._store, extension)
             outcome = settle(extension, operation, self._masked(extension, observed), now)
             if outcome is None:
@@ -83,10 +84,16 @@ class Reports:
         pointer = await self._store.get(records.uid_key(uid))
         return None if pointer is None else await self._store.get(records.text_of(pointer.body))
 
-    async def _settle_orphan(self, orphan: Extension, observed: ObservedExtension) -> None:
-        if orphan.generation == observed.generation and observed.phase is Phase.GONE:
-            await self._store.commit(records.orphan_gone(orphan))
-            _log.info("orphan removed", extension=orphan.id, uid=orphan.uid)
+    async def _settle_orphan(self, orphan: Extension, etag: str, observed: ObservedExtension) -> bool:
+        """Forget an orphan that was seen gone; return False when its row was just replaced by another."""
+        if orphan.generation != observed.generation or observed.phase is not Phase.GONE:
+            return True
+        try:
+            await self._store.commit(records.orphan_gone(orphan, etag))
+        except StaleWrite:
+            return False
+        _log.info("orphan removed", extension=orphan.id, uid=orphan.uid)
+        return True
 
     def _masked(self, extension: Extension, observed: ObservedExtension) -> ObservedExtension:
         if extension.protected is None or observed.generation != extension.generation:

@@ -82,6 +82,7 @@ def _create(draft: Draft, facts: Facts, cluster: Cluster) -> Accepted | Denied:
     if facts.extension_type is not None:
         place = admission.place(facts.id.name, draft, facts.extension_type, wrong)
         admission.check_room(draft, place, facts.occupant, reasons.busy)
+        admission.check_orphan(place, facts.orphan, reasons.busy)
         resolved = resolve(wanted, None, facts.extension_type, cluster.location, wrong)
     if denied := reasons.denied():
         return denied

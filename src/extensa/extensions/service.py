@@ -170,7 +170,8 @@ class Extensions:
         if answer.failure_code:
             raise Unavailable(answer.failure_code, answer.failure_message, target=extension.id)
         objects = msgspec.convert(answer.body.get("objects", []), list[ObjectHealth])
-        return Answer(200, _objects(objects, len(objects), arm_time(self._clock())))
+        count = max(len(objects), int(answer.body.get("objectCount", 0)))
+        return Answer(200, _objects(objects, count, arm_time(self._clock())))
 
     async def _missing(self, request: Request) -> ExtensaError:
         if await self._clusters.find(request.id.scope.key) is None:

@@ -51,7 +51,8 @@ class Sweep:
         for row in await self._page(records.ORPHAN_TYPE):
             orphan = records.extension_of(row.body)
             if await self._cluster(orphan, known) is None:
-                await self._store.commit(records.orphan_gone(orphan))
+                with contextlib.suppress(StaleWrite):
+                    await self._store.commit(records.orphan_gone(orphan, row.etag))
         for row in await self._page(records.UID_TYPE):
             if await self._store.get(records.text_of(row.body)) is None:
                 with contextlib.suppress(StaleWrite):

@@ -30,7 +30,7 @@ Done = Accepted | Unchanged | Removed | Absent
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A record as it was read, with the etag that guards writing over it."""
+    """A record, or an orphan, as it was read, with the etag that guards writing over it."""
 
     extension: Extension
     etag: str
@@ -60,13 +60,14 @@ class Writing:
         for _ in range(ATTEMPTS):
             cluster = await self._clusters.find(request.id.scope.key)
             held = await self._held(request.id.key, cluster)
-            decision = decide(await self._facts(request, draft, cluster, held))
+            orphan = await self._orphan(request.id.key) if held is None else None
+            decision = decide(await self._facts(request, draft, cluster, held, orphan))
             if not isinstance(decision, Denied) or decision.status != 404:
                 etags.check(request.condition, None if held is None else held.etag, target=str(request.id))
             if isinstance(decision, Denied):
                 raise decision.error()
             try:
-                return decision, await self._carry_out(decision, held)
+                return decision, await self._carry_out(decision, held, orphan)
             except StaleWrite:
                 continue
         raise Conflict(
@@ -89,7 +90,13 @@ class Writing:
         await self._store.commit(records.settled(extension, row.etag, lost, now))
         return None
 
-    async def _facts(self, request: Request, draft: Draft, cluster: Cluster | None, held: Held | None) -> Facts:
+    async def _orphan(self, key: str) -> Held | None:
+        row = await self._store.get(records.orphan_key(key))
+        return None if row is None else Held(records.extension_of(row.body), row.etag)
+
+    async def _facts(
+        self, request: Request, draft: Draft, cluster: Cluster | None, held: Held | None, orphan: Held | None
+    ) -> Facts:
         existing = None if held is None else held.extension
         name = draft.extension_type if existing is None else existing.extension_type
         extension_type = await self._catalog.find(name) if name and cluster is not None else None
@@ -112,6 +119,7 @@ class Writing:
             protected=self._stored_protected(draft, existing),
             claim=claim,
             occupant=occupant,
+            orphan=None if orphan is None else orphan.extension,
             timeout=self._timeout,
         )
 
@@ -129,12 +137,13 @@ class Writing:
                 return {}
             raise
 
-    async def _carry_out(self, decision: Done, held: Held | None) -> str | None:
+    async def _carry_out(self, decision: Done, held: Held | None, orphan: Held | None) -> str | None:
         """Write what was decided; return the record's etag afterwards."""
         etag = None if held is None else held.etag
         if isinstance(decision, Accepted):
             previous = None if held is None else held.extension.agent
-            written = await self._store.commit(records.accepted(self._sealed(decision), etag, previous))
+            left = None if orphan is None else (orphan.extension, orphan.etag)
+            written = await self._store.commit(records.accepted(self._sealed(decision), etag, previous, left))
             return written[decision.extension.key]
         if isinstance(decision, Removed) and etag is not None:
             await self._store.commit(records.removed(decision, etag))

@@ -20,7 +20,7 @@ from extensa.extensions import records
 from extensa.extensions.model import Extension, State
 from extensa.extensions.project import project
 from extensa.link.extension import DesiredExtension, ExtensionReports, Phase, Presence
-from extensa.store.port import OperationRow
+from extensa.store.port import DeleteFeed, OperationRow
 from unit.extensions.extension_facts import AGENT, House, body, health, house, observed
 
 T = TypeVar("T")
@@ -77,6 +77,13 @@ class Life(RuleBasedStateMachine):
         self.forced |= {uid for uid, found in self.known.items() if found.name == name}
         self.run(self._write(self.home.delete(name, query={"forcedelete": "true"})))
 
+    @rule()
+    def lose_the_feed(self) -> None:
+        """Only what a record stands for can be written again: an orphan's wish is its own record."""
+        for found in self._extensions():
+            self.run(self.home.store.commit([DeleteFeed(records.lane(AGENT), found.key)]))
+        self.run(self.home.extensions.sweep())
+
     @rule(target=told, name=NAMES)
     def poll(self, name: str) -> Any:
         feed = self.run(self.home.store.feed(records.lane(AGENT), after=0, limit=100))
@@ -89,10 +96,9 @@ class Life(RuleBasedStateMachine):
             return
         self.seconds += 1
         generation = about.generation + drift
-        fitting = (phase is Phase.GONE) is (about.presence is Presence.ABSENT) and drift == 0
-        if phase is Phase.READY and fitting:
+        if phase is Phase.READY:
             self.ready.add((about.uid, generation))
-        if phase is Phase.GONE and fitting:
+        if phase is Phase.GONE:
             self.gone.add((about.uid, generation))
         seen = observed(
             phase,
@@ -146,7 +152,9 @@ class Life(RuleBasedStateMachine):
             assert self.generations.get(found.uid, 0) <= found.generation
             self.generations[found.uid] = found.generation
         for uid in self.known.keys() - extensions.keys():
-            assert uid in self.forced or any(uid == gone for gone, _ in self.gone)
+            last = self.known[uid]
+            assert uid in self.forced or (uid, last.generation) in self.gone
+            assert uid in self.forced or last.presence is Presence.ABSENT
         self.known = extensions
 
     @invariant()
@@ -154,8 +162,9 @@ class Life(RuleBasedStateMachine):
         feed = self.run(self.home.store.feed(records.lane(AGENT), after=0, limit=100))
         orphans = self.run(self.home.store.list(type=records.ORPHAN_TYPE, limit=100))
         wanted = {e.key: project(e) for e in self._extensions()}
-        wanted |= {row.key: project(records.extension_of(row.body)) for row in orphans}
-        assert wanted == {row.key: records.at_rest_of(row.body) for row in feed}
+        left = {e.key: project(e) for e in (records.extension_of(row.body) for row in orphans)}
+        assert not wanted.keys() & left.keys(), "one wish per id"
+        assert wanted | left == {row.key: records.at_rest_of(row.body) for row in feed}
 
     @invariant()
     def no_secret_lies_open(self) -> None:

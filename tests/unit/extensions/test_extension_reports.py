@@ -4,7 +4,7 @@ import pytest
 
 from extensa.base.errors import Unavailable
 from extensa.extensions import records
-from extensa.link.extension import ExtensionReports, Failure, ObservedExtension, Phase
+from extensa.link.extension import ExtensionReports, Failure, ObservedExtension, Phase, Presence
 from extensa.store.port import StaleWrite
 from extensa.store.vault import Vault
 from unit.extensions.extension_facts import AGENT, House, body, extension_id, health, observed, status
@@ -108,3 +108,26 @@ async def test_a_report_that_meets_another_write_is_judged_anew(home: House, mon
     failures = 99
     with pytest.raises(Unavailable, match="send it again"):
         await tell(home, observed(Phase.FAILED, uid=identity, seconds=9))
+
+
+async def test_an_orphan_replaced_meanwhile_is_not_forgotten_twice(
+    home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between reading the orphan and forgetting it, a new extension of the same id takes its place."""
+    await home.put(body())
+    identity = await uid(home)
+    await home.delete(query={"forcedelete": "true"})
+    commit = home.store.commit
+
+    async def first_a_put(writes: object) -> dict[str, str]:
+        monkeypatch.setattr(home.store, "commit", commit)
+        await home.put(body())
+        return await commit(writes)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(home.store, "commit", first_a_put)
+    await tell(home, observed(Phase.GONE, uid=identity, generation=2))
+
+    assert "Creating" == await state(home)
+    row = await home.store.feed_row(records.lane(AGENT), extension_id().key)
+    assert row is not None
+    assert Presence.PRESENT is records.at_rest_of(row.body).desired.presence

@@ -13,7 +13,7 @@ from extensa.arm.operations import Operation
 from extensa.arm.resource_id import parse
 from extensa.base.errors import Conflict, ExtensaError, NotFound, Refused, Unavailable
 from extensa.extensions import records
-from extensa.link.extension import ExtensionReports, ObservedExtension, Phase
+from extensa.link.extension import ExtensionReports, Phase
 from extensa.store.port import StaleWrite
 from extensa.store.vault import Vault
 from unit.extensions.extension_facts import (
@@ -164,9 +164,16 @@ async def test_a_failed_put_is_retried_by_the_same_put(home: House) -> None:
     assert "errorInfo" not in retried.body["properties"]
 
 
+async def documents(home: House, agent: str = AGENT) -> list[tuple[str, str, int]]:
+    rows = await home.store.feed(records.lane(agent), after=0, limit=10)
+    found = [records.at_rest_of(row.body).desired for row in rows]
+    return [(each.uid, each.presence.value, each.generation) for each in found]
+
+
 async def test_a_forced_delete_forgets_at_once_and_leaves_an_orphan(home: House) -> None:
     made = await home.put(body())
     await report(home, Phase.WORKING)
+    [(uid, _, _)] = await documents(home)
     gone = await home.delete(query={"forcedelete": "True"})
 
     assert (200, None, None) == (gone.status, gone.body, gone.operation)
@@ -174,22 +181,51 @@ async def test_a_forced_delete_forgets_at_once_and_leaves_an_orphan(home: House)
     assert "Canceled" == (await operation(home, made.operation.id)).status
     with pytest.raises(NotFound):
         await home.get()
-    rows = await home.store.feed(records.lane(AGENT), after=0, limit=10)
-    orphan = records.at_rest_of(rows[0].body).desired
-    assert (1, "absent", 2) == (len(rows), orphan.presence, orphan.generation)
+    assert 204 == (await home.delete(query={"forcedelete": "true"})).status
+    assert [(uid, "absent", 2)] == await documents(home)
+    for phase, generation, left in ((Phase.GONE, 1, 1), (Phase.WORKING, 2, 1), (Phase.GONE, 2, 0)):
+        seen = observed(phase, uid=uid, generation=generation)
+        await home.extensions.observe(AGENT, ExtensionReports(observed=[seen, seen]))
+        assert left == len(await documents(home))
+    assert 0 == await home.store.count(), "no row of any kind is left"
 
-    again = await home.put(body())
-    assert 201 == again.status
-    rows = await home.store.feed(records.lane(AGENT), after=0, limit=10)
-    assert ["absent", "present"] == [records.at_rest_of(r.body).desired.presence for r in rows]
-    early = observed(Phase.GONE, uid=orphan.uid, generation=1)
-    await home.extensions.observe(AGENT, ExtensionReports(observed=[early]))
-    assert 2 == len(await home.store.feed(records.lane(AGENT), after=0, limit=10)), "of an older generation"
-    seen = ObservedExtension(uid=orphan.uid, generation=2, phase=Phase.GONE, observed_at=home.now, statuses=[])
-    await home.extensions.observe(AGENT, ExtensionReports(observed=[seen, seen]))
-    rows = await home.store.feed(records.lane(AGENT), after=0, limit=10)
-    assert ["present"] == [records.at_rest_of(r.body).desired.presence for r in rows]
-    assert "Creating" == (await home.get()).body["properties"]["provisioningState"]
+
+async def test_a_new_extension_takes_the_place_of_an_orphan(home: House) -> None:
+    """An agent knows an extension by its id, so it may never be told two things about one."""
+    await home.put(body())
+    [(old, _, _)] = await documents(home)
+    await home.delete(query={"forcedelete": "true"})
+    assert 201 == (await home.put(body())).status
+    [(new, presence, generation)] = await documents(home)
+
+    assert (old != new, "present", 1) == (True, presence, generation)
+    seen = observed(Phase.GONE, uid=old, generation=2)
+    await home.extensions.observe(AGENT, ExtensionReports(observed=[seen]))
+    assert [(new, "present", 1)] == await documents(home)
+    assert 0 == await home.store.count(type=records.ORPHAN_TYPE)
+
+
+async def test_a_new_extension_takes_an_orphan_over_from_another_agent(home: House) -> None:
+    await home.put(body())
+    await home.delete(query={"forcedelete": "true"})
+    home.clusters.found[CLUSTER.casefold()] = cluster(agent="other")
+    await home.put(body())
+
+    assert [] == await documents(home)
+    assert ["present"] == [presence for _, presence, _ in await documents(home, "other")]
+
+
+async def test_an_orphan_elsewhere_must_go_first(home: House) -> None:
+    await home.put(body())
+    [(uid, _, _)] = await documents(home)
+    await home.delete(query={"forcedelete": "true"})
+    elsewhere = body(scope={"cluster": {"releaseNamespace": "elsewhere"}})
+
+    with pytest.raises(Conflict) as caught:
+        await home.put(elsewhere)
+    assert "ReleaseBeingRemoved" == caught.value.code
+    await home.extensions.observe(AGENT, ExtensionReports(observed=[observed(Phase.GONE, uid=uid, generation=2)]))
+    assert 201 == (await home.put(elsewhere)).status
 
 
 async def test_a_write_takes_an_extension_to_its_clusters_new_agent(home: House) -> None:
@@ -389,9 +425,9 @@ async def test_live_objects_are_asked_of_the_agent(home: House) -> None:
     live = request(query={"live": "true"})
     with pytest.raises(Unavailable):
         await home.extensions.act(live, "listObjects")
-    home.questions.body = {"objects": [msgspec.to_builtins(health("a"))]}
+    home.questions.body = {"objects": [msgspec.to_builtins(health("a"))], "objectCount": 300}
     found = (await home.extensions.act(live, "listObjects")).body
-    assert (1, "a", "Current") == (found["count"], found["value"][0]["name"], found["value"][0]["health"])
+    assert (300, "a", "Current") == (found["count"], found["value"][0]["name"], found["value"][0]["health"])
     question = home.questions.asked[-1]
     assert ("objects", "cluster-1") == (question.kind, question.cluster_uid)
 
