@@ -50,15 +50,14 @@ def seal(plaintext: bytes, *, recipient: str, purpose: str) -> Sealed:
 
 def unseal(box: Sealed, *, private: str, purpose: str) -> bytes:
     """Return what is in ``box``; raises `ExtensaError` (``SealBroken``) for another key, purpose or altered text."""
-    own = base64.b64decode(box.ephemeral)
-    shared = X25519PrivateKey.from_private_bytes(base64.b64decode(private)).exchange(
-        X25519PublicKey.from_public_bytes(own)
-    )
+    key = X25519PrivateKey.from_private_bytes(base64.b64decode(private))
     try:
+        own = base64.b64decode(box.ephemeral)
+        shared = key.exchange(X25519PublicKey.from_public_bytes(own))
         return AESGCM(_derive(shared, own, box.recipient)).decrypt(
             _NONCE, base64.b64decode(box.ciphertext), purpose.encode()
         )
-    except InvalidTag as error:
+    except (InvalidTag, ValueError) as error:  # ValueError: no base64, no key
         raise ExtensaError("SealBroken", "A sealed value could not be opened with this key.") from error
 
 

@@ -1,6 +1,8 @@
 """The route table: what paths mean, in any case, and how a path that means nothing is refused."""
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from extensa.base.errors import ExtensaError
 from extensa.edge.exchange import Access, Route
@@ -131,6 +133,22 @@ def test_a_type_at_the_wrong_place_is_told_the_right_one(house: House) -> None:
 
     assert refusal.value.next_step is not None
     assert "{clusterName}/providers/Microsoft.KubernetesConfiguration/extensions" in refusal.value.next_step
+
+
+WORDS = st.sampled_from(
+    ["subscriptions", "resourceGroups", "providers", KC, "extensions", "operations", "", "..", "é", "x"]
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(method=st.sampled_from(["GET", "PUT", "OPTIONS", "HEAD"]), words=st.lists(WORDS | st.text(), max_size=30))
+def test_whatever_is_asked_for_is_found_or_refused_in_words(house: House, method: str, words: list[str]) -> None:
+    try:
+        match = house.front.table.match(method, "/" + "/".join(words))
+    except ExtensaError as refusal:
+        assert refusal.status in (400, 404, 405, 414)
+    else:
+        assert match.path.startswith("/")
 
 
 def test_the_same_way_twice_is_a_mistake(house: House) -> None:
