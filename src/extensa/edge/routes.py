@@ -118,10 +118,10 @@ class RouteTable:
 
     def _nowhere(self, path: str, asked: list[str]) -> NotFound:
         """Return the refusal of a path that leads nowhere, as precise as ARM's own."""
-        folded = [word.casefold() for word in asked]
-        if "providers" in folded[:-1]:
-            stretch = asked[len(folded) - folded[::-1].index("providers") :]
-            return self._unknown_type(path, stretch[0], stretch[1::2])
+        starts = [at for at, word in enumerate(asked[:-1], start=1) if word.casefold() == "providers"]
+        if starts:
+            namespace, *pairs = asked[starts[-1] :]
+            return self._unknown_type(path, namespace, pairs[::2])
         return NotFound(
             "NotFound",
             f"There is nothing at '{path}'.",

@@ -113,6 +113,7 @@ def test_head_is_get_without_the_body_outside_arms_own_rules(house: House) -> No
         (f"{G}/providers/{KC}/extensions/x", 404, "InvalidResourceType"),
         (f"{S}/nothing", 404, "NotFound"),
         ("/", 404, "NotFound"),
+        (f"{G}/providers/providers", 404, "InvalidResourceNamespace"),
         ("/" + "/".join("x" * 40), 404, "NotFound"),
         (f"{S}/resourceGroups/{'x' * 3000}", 414, "RequestUriTooLong"),
         (f"{S}/resourceGroups/a%2fb", 400, "InvalidResourceName"),
