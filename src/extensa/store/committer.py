@@ -3,8 +3,7 @@
 Every job that waits when the thread is free becomes part of one transaction, each inside a savepoint of its own, so
 that one refused job leaves the others alone. A job is acknowledged after the COMMIT that carries it has reached the
 disk, in the order in which jobs were handed in. The thread keeps slow disks, locks and large charts off the event loop;
-running the statements on the loop and only the COMMIT in a thread was measured and gained nothing under load
-(``bench/store.py``). It knows no SQL and no database: a `Session` does.
+``bench/store.py`` shows what sharing gains. It knows no SQL and no database: a `Session` does.
 """
 
 import asyncio

@@ -37,13 +37,20 @@ operations = Table(
 feeds = Table(
     "feeds",
     metadata,
-    Column("sequence", NUMBER, primary_key=True),
+    Column("number", NUMBER, primary_key=True),
     Column("lane", KEY, nullable=False),
     Column("key", KEY, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
     Column("body", LargeBinary, nullable=False),
-    UniqueConstraint("lane", "key", name="feeds_by_key"),
+    UniqueConstraint("lane", "key", name="feed_rows_by_key"),
     Index("feeds_by_sequence", "lane", "sequence"),
-    sqlite_autoincrement=True,  # a sequence is never given twice, even when the newest row was removed
+)
+
+feed_sequence = Table(
+    "feed_sequence",  # one row, number 1: the newest sequence ever given, so that none is given twice
+    metadata,
+    Column("number", NUMBER, primary_key=True),
+    Column("value", BigInteger, nullable=False),
 )
 
 blobs = Table(

@@ -15,11 +15,11 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine
 
-from extensa.store import migrations, schema, sqlite
+from extensa.store import migrations, schema
 from extensa.store.failures import StoreUnusable
 from extensa.store.migrate import MigrationFailed, upgrade_sqlite
 from extensa.store.migrations import REVISIONS
-from extensa.store.port import Expect, PutFeed, PutResource, StoreUnavailable
+from extensa.store.port import Expect, FeedRow, PutFeed, PutResource, Row, StoreUnavailable
 from extensa.store.sqlite import open_store
 
 HEAD_SQL = Path(migrations.__file__).parent / "head.sql"
@@ -63,8 +63,10 @@ class TestSchema:
         migrated = dump(tmp_path / "migrated")
 
         assert migrated == dump(await made(tmp_path / "new"))
-        written = HEAD_SQL.read_text().partition("\n")[2]
-        assert "".join(f"{each};\n" for each in migrated) == written, "head.sql must hold what stands on the left"
+        declared = HEAD_SQL.read_text().partition("\n")[2].partition("INSERT")[0]
+        assert "".join(f"{each};\n" for each in migrated) == declared, "head.sql must hold what stands on the left"
+        assert [(1, 0)] == run(tmp_path / "migrated", "SELECT * FROM feed_sequence")
+        assert [(1, 1)] == run(tmp_path / "new", "SELECT * FROM feed_sequence")
 
     def test_the_migrations_add_up_to_the_tables_of_the_code(self, tmp_path: Path) -> None:
         upgrade_sqlite(tmp_path / "db")
@@ -151,25 +153,37 @@ class TestOpening:
 
 
 class TestMigrating:
-    """Every older schema there has been; today there is none, so an older one is played by the present tables."""
-
     @pytest.fixture
-    async def old(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        path = await made(tmp_path / "db")
-        monkeypatch.setattr(sqlite, "REVISIONS", (*REVISIONS, "next"))
+    def old(self, tmp_path: Path) -> Path:
+        """A database of the first schema: two feed rows, the newest sequence belonged to a row that is gone."""
+        path = tmp_path / "db"
+        upgrade_sqlite(path, to="0001")
+        run(
+            path,
+            "INSERT INTO resources VALUES ('/a', 't', 'e', X'6b657074')",
+            "INSERT INTO feeds (sequence, lane, key, body) VALUES (3, 'l', 'b', X'62'), (7, 'l', 'a', X'61')",
+            "INSERT INTO feeds (sequence, lane, key, body) VALUES (9, 'l', 'gone', X'')",
+            "DELETE FROM feeds WHERE sequence = 9",
+        )
         return path
 
-    async def test_a_copy_is_put_aside_before_the_change(self, old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        changed: list[Path] = []
-        monkeypatch.setattr("extensa.store.migrate.upgrade_sqlite", changed.append)
-        store = await open_store(old, clock=lambda: datetime(2026, 11, 25, 12, tzinfo=UTC))
-        found = await store.get("/a")
+    async def test_documents_and_the_order_of_feeds_are_kept(self, old: Path) -> None:
+        store = await open_store(old)
+        assert Row("/a", "t", "e", b"kept") == await store.get("/a")
+        assert [FeedRow(3, "b", b"b"), FeedRow(7, "a", b"a")] == await store.feed("l", after=0, limit=9)
+        await store.commit([PutFeed("l", "b", b"new")])
+        assert [FeedRow(10, "b", b"new")] == await store.feed("l", after=7, limit=9)
         await store.close()
 
-        assert found is not None
-        assert [old] == changed
-        copy = old.with_name("db.before-next-20261125T120000Z")
-        assert [(b"kept",)] == run(copy, "SELECT body FROM resources")
+    async def test_a_copy_is_put_aside_before_the_change(self, old: Path) -> None:
+        store = await open_store(old, clock=lambda: datetime(2026, 11, 25, 12, tzinfo=UTC))
+        await store.close()
+
+        copy = old.with_name(f"db.before-{REVISIONS[-1]}-20261125T120000Z")
+        assert [("0001",)] == run(copy, "SELECT version_num FROM alembic_version")
+        assert [(2,)] == run(copy, "SELECT count(*) FROM feeds")
+        assert 0o600 == copy.stat().st_mode & 0o777
+        assert [(REVISIONS[-1],)] == run(old, "SELECT version_num FROM alembic_version")
 
     async def test_a_failed_step_is_told_in_the_stores_words(self, old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def fail(path: Path) -> None:

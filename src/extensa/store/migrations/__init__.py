@@ -4,5 +4,5 @@
 SQLAlchemy in memory; a test holds the two equal. A revision that was released is never edited.
 """
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """Every revision, oldest first; the last is head."""

@@ -1,4 +1,4 @@
--- The schema at head for SQLite: what the migrations in versions/ add up to. A test prints what must stand here when they differ.
+-- The schema at head for SQLite: what the migrations in versions/ add up to. A test prints what must stand here.
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
@@ -21,16 +21,24 @@ CREATE TABLE operations (
 	CONSTRAINT operations_by_id UNIQUE (id)
 );
 CREATE INDEX operations_by_end ON operations (ended, number);
-CREATE TABLE feeds (
-	sequence INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
-	lane TEXT NOT NULL, 
-	"key" TEXT NOT NULL, 
-	body BLOB NOT NULL, 
-	CONSTRAINT feeds_by_key UNIQUE (lane, "key")
-);
-CREATE INDEX feeds_by_sequence ON feeds (lane, sequence);
 CREATE TABLE blobs (
 	digest TEXT NOT NULL, 
 	content BLOB NOT NULL, 
 	PRIMARY KEY (digest)
 );
+CREATE TABLE feed_sequence (
+	number INTEGER NOT NULL, 
+	value BIGINT NOT NULL, 
+	PRIMARY KEY (number)
+);
+CREATE TABLE feeds (
+	number INTEGER NOT NULL, 
+	lane TEXT NOT NULL, 
+	"key" TEXT NOT NULL, 
+	sequence BIGINT NOT NULL, 
+	body BLOB NOT NULL, 
+	PRIMARY KEY (number), 
+	CONSTRAINT feed_rows_by_key UNIQUE (lane, "key")
+);
+CREATE INDEX feeds_by_sequence ON feeds (lane, sequence);
+INSERT INTO feed_sequence (number, value) VALUES (1, 0);
