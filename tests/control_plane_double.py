@@ -71,7 +71,8 @@ class MemoryControlPlane:
         async with self._changed:
             if wait and self._sequence <= after:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), wait)
+                    async with asyncio.timeout(wait):
+                        await self._changed.wait()
             new = [desired for sequence, desired in sorted(self._rows.values(), key=_order) if sequence > after]
         self._check()
         return ClusterFeed(cursor=self._sequence, desired=new, server_key=public_key(self._private))

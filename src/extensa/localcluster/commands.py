@@ -94,7 +94,7 @@ def api_server(binaries: Binaries, layout: Layout, *, port: int, issuers: Sequen
         f"--proxy-client-key-file={front_proxy}",
         "--profiling=false",
     )
-    return Command(API_SERVER, argv, _go(limit=1024, gogc=60))
+    return Command(API_SERVER, argv, _go(limit=1024))
 
 
 def controller_manager(binaries: Binaries, layout: Layout) -> Command:
@@ -113,7 +113,7 @@ def controller_manager(binaries: Binaries, layout: Layout) -> Command:
         "--kube-api-burst=400",
         "--profiling=false",
     )
-    return Command(CONTROLLER_MANAGER, argv, _go(limit=512, gogc=60))
+    return Command(CONTROLLER_MANAGER, argv, _go(limit=512))
 
 
 def scheduler(binaries: Binaries, layout: Layout) -> Command:
@@ -125,7 +125,7 @@ def scheduler(binaries: Binaries, layout: Layout) -> Command:
         "--leader-elect=false",
         "--profiling=false",
     )
-    return Command(SCHEDULER, argv, _go(limit=256, gogc=60))
+    return Command(SCHEDULER, argv, _go(limit=256))
 
 
 def kwok(binaries: Binaries, layout: Layout) -> Command:
@@ -139,7 +139,7 @@ def kwok(binaries: Binaries, layout: Layout) -> Command:
         "--cidr=10.244.0.0/16",
         "--v=WARN",
     )
-    return Command(KWOK, argv, _go(limit=256, gogc=60))
+    return Command(KWOK, argv, _go(limit=256))
 
 
 def egress_configuration() -> dict[str, Any]:
@@ -159,6 +159,8 @@ def sockets(run: Path) -> list[Path]:
     return [run / "etcd.sock:0", run / "peer.sock:0", run / EGRESS_SOCKET]
 
 
-def _go(*, limit: int, gogc: int = 100) -> dict[str, str]:
-    """Return Go's memory settings: collect earlier than it would by itself, and hard against a soft limit in MiB."""
-    return {"GOMEMLIMIT": f"{limit}MiB", "GOGC": str(gogc)}
+def _go(*, limit: int) -> dict[str, str]:
+    """Return Go's soft limit in MiB: near it memory is given back rather than taken. Collecting earlier everywhere
+    (GOGC) saves 30 MiB of 580 in an empty cluster and costs processor time in a busy one.
+    """
+    return {"GOMEMLIMIT": f"{limit}MiB"}

@@ -16,6 +16,8 @@ STARTED = "=== started by extensa host ==="
 _LONGEST_QUOTE = 300
 _TROUBLE = re.compile(r'^[EF]\d{4} |^Error:|^panic|"level":"(?:fatal|panic|error)"|level=error', re.IGNORECASE)
 
+_TOO_LITTLE = 4 * 1024 * 1024
+_FREE = "Free some space; the host tries again by itself within a minute."
 _AGAIN = "Its log says more; the host goes on trying by itself."
 
 
@@ -33,7 +35,7 @@ _CAUSES = (
     _Cause(
         r"no space left on device|disk quota exceeded",
         "DiskFull",
-        "Free some space; the host tries again by itself within a minute.",
+        _FREE,
     ),
     _Cause(
         r"bind: address already in use|failed to create listener",
@@ -63,11 +65,15 @@ _CAUSES = (
 )
 
 
-def diagnose(component: str, *, exit_code: int | None, reason: str, printed: str) -> ClusterError:
+def diagnose(component: str, *, exit_code: int | None, reason: str, printed: str, free: int) -> ClusterError:
     """Return why ``component`` does not run.
 
-    ``reason`` is set when it could not even be started; ``printed`` is the end of its log.
+    ``reason`` is set when it could not even be started; ``printed`` is the end of its log; ``free`` are the bytes left
+    on its disk, for a full one keeps programs from saying so.
     """
+    if free < _TOO_LITTLE:
+        how = f"{component} {_ended(exit_code)}, and its disk has {free // 1024} KiB left."
+        return ClusterError("DiskFull", how, target=component, next_step=_FREE)
     if reason:
         return ClusterError(
             "BinariesMissing",
@@ -77,7 +83,7 @@ def diagnose(component: str, *, exit_code: int | None, reason: str, printed: str
         )
     said = printed.rpartition(STARTED)[2]
     cause = next(each for each in _CAUSES if _fits(each, component, said))
-    message = f"{component} {_ended(exit_code)}. It said last: {_quote(said) or 'nothing'}"
+    message = f"{component} {_ended(exit_code)}. It said last: {_quote(said, cause.words) or 'nothing'}"
     return ClusterError(cause.code, message, target=component, next_step=cause.next_step)
 
 
@@ -93,8 +99,9 @@ def _ended(exit_code: int | None) -> str:
     return f"ended with exit code {exit_code}"
 
 
-def _quote(said: str) -> str:
-    """Return the last line that looks like trouble, else the last line."""
+def _quote(said: str, words: str) -> str:
+    """Return the last line that holds the cause's words, else one that looks like trouble, else the last one."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
+    telling = [line for line in lines if words and re.search(words, line, re.IGNORECASE)]
     trouble = [line for line in lines if _TROUBLE.search(line)]
-    return (trouble or lines or [""])[-1][:_LONGEST_QUOTE]
+    return (telling or trouble or lines or [""])[-1][:_LONGEST_QUOTE]

@@ -58,7 +58,8 @@ async def listen(folder: Path, name: str) -> Egress:
 
 async def _refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError):
-        await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+        async with asyncio.timeout(10):
+            await reader.readuntil(b"\r\n\r\n")
         writer.write(_ANSWER)
         await writer.drain()
     writer.close()

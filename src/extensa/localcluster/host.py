@@ -158,7 +158,8 @@ class Host:
         self._news.set()
         while True:
             try:
-                await asyncio.wait_for(self._news.wait(), self._heartbeat)
+                async with asyncio.timeout(self._heartbeat):  # wait_for would swallow a cancel that comes with news
+                    await self._news.wait()
                 await asyncio.sleep(_GATHER)
             except TimeoutError:
                 self._unsent.update(self._latest)

@@ -6,6 +6,7 @@ state without an exit. A newer desired document is taken up at the next look. Wh
 
 import asyncio
 import contextlib
+import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -102,7 +103,8 @@ class Keeper:
             with correlated(self._desired.correlation_id):
                 pause = await self._turn()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), pause)
+                async with asyncio.timeout(pause):  # wait_for would swallow a cancel that comes with the wake-up
+                    await self._wake.wait()
 
     async def close(self) -> None:
         """End every process of the cluster; its folder stays."""
@@ -156,7 +158,8 @@ class Keeper:
         for name, state in self._cluster.children.items():
             if state.failing:
                 printed = self._cluster.layout.log_tail(name)
-                return diagnose(name, exit_code=state.last_exit, reason=state.reason, printed=printed)
+                free = shutil.disk_usage(self.folder).free
+                return diagnose(name, exit_code=state.last_exit, reason=state.reason, printed=printed, free=free)
         return None
 
     def _keys_due(self, now: float) -> bool:

@@ -20,7 +20,7 @@ from extensa.localcluster.diagnose import STARTED
 _log = get_logger("localcluster")
 
 _FIRST_PAUSE = 0.2
-_LONGEST_PAUSE = 30.0
+_LONGEST_PAUSE = 15.0
 _GOOD_WHILE = 30.0
 _SOME_WHILE = 10.0
 _TOO_OFTEN = 4
@@ -104,9 +104,8 @@ class Child:
     async def _run_once(self) -> int | None:
         """Start the child and wait for its end; return its exit code, or None when it could not even be started."""
         try:
-            bound_log(self._log)
-            with self._log.open("ab") as sink:
-                sink.write(f"{STARTED}\n".encode())
+            with contextlib.suppress(OSError):  # a full disk must not keep a program from trying
+                mark_start(self._log)
             env = {**os.environ, **self.command.env}
             # Shielded: a child that was started while we were told to stop must be known, to be stopped too.
             starting = asyncio.ensure_future(processes.spawn(self.command.argv, env=env, cwd=self._cwd, log=self._log))
@@ -122,6 +121,14 @@ class Child:
         self._reason = ""
         self._changed()
         return await self._process.wait()
+
+
+def mark_start(log: Path) -> None:
+    """Write into a log that a new run begins. Raises `OSError`."""
+    bound_log(log)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as sink:
+        sink.write(f"{STARTED}\n".encode())
 
 
 def bound_log(path: Path, *, largest: int = _LARGEST_LOG) -> None:

@@ -9,6 +9,8 @@ from extensa.link.cluster import ClusterFailure
 from extensa.localcluster.diagnose import STARTED, diagnose
 from extensa.localcluster.errors import ClusterError, from_os_error
 
+PLENTY = 1 << 30
+
 SAMPLES = {
     "DiskFull": (
         "etcd",
@@ -54,7 +56,7 @@ SAMPLES = {
 @pytest.mark.parametrize("code", list(SAMPLES))
 def test_the_programs_own_words_lead_to_a_code_and_a_next_step(code: str) -> None:
     component, printed = SAMPLES[code]
-    error = diagnose(component, exit_code=1, reason="", printed=f"{STARTED}\n{printed}\n")
+    error = diagnose(component, exit_code=1, reason="", printed=f"{STARTED}\n{printed}\n", free=PLENTY)
     assert code == error.code
     assert f"{component} ended with exit code 1." in error.message
     assert printed[:100] in error.message
@@ -64,25 +66,39 @@ def test_the_programs_own_words_lead_to_a_code_and_a_next_step(code: str) -> Non
 
 def test_what_an_earlier_run_said_does_not_count() -> None:
     printed = f"{STARTED}\n{SAMPLES['DiskFull'][1]}\n{STARTED}\nError: something new\n"
-    assert "EtcdFailed" == diagnose("etcd", exit_code=1, reason="", printed=printed).code
+    assert "EtcdFailed" == diagnose("etcd", exit_code=1, reason="", printed=printed, free=PLENTY).code
 
 
 def test_the_last_complaint_is_quoted_rather_than_the_last_line() -> None:
     printed = f"{STARTED}\nI1125 starting\nError: no stages found\nI1125 bye\n"
-    error = diagnose("kwok", exit_code=1, reason="", printed=printed)
+    error = diagnose("kwok", exit_code=1, reason="", printed=printed, free=PLENTY)
     assert error.message.endswith("It said last: Error: no stages found")
+
+
+def test_the_line_with_the_cause_is_quoted_rather_than_a_later_complaint() -> None:
+    printed = f"{STARTED}\nwrite 0.wal: no space left on device\npanic: failed to create WAL\n"
+    error = diagnose("etcd", exit_code=2, reason="", printed=printed, free=PLENTY)
+    assert error.message.endswith("It said last: write 0.wal: no space left on device")
+
+
+def test_a_full_disk_needs_no_words() -> None:
+    error = diagnose("etcd", exit_code=1, reason="", printed="", free=12 * 1024)
+    assert "DiskFull" == error.code
+    assert "etcd ended with exit code 1, and its disk has 12 KiB left." == error.message
 
 
 @pytest.mark.parametrize(
     ("exit_code", "expected"), [(-9, "was ended by signal 9"), (2, "ended with exit code 2"), (None, "does not run")]
 )
 def test_how_it_ended_is_said(exit_code: int | None, expected: str) -> None:
-    error = diagnose("kwok", exit_code=exit_code, reason="", printed="")
+    error = diagnose("kwok", exit_code=exit_code, reason="", printed="", free=PLENTY)
     assert f"kwok {expected}. It said last: nothing" == error.message
 
 
 def test_a_program_that_cannot_be_started_is_missing() -> None:
-    error = diagnose("etcd", exit_code=None, reason="/programs/etcd: No such file or directory", printed="")
+    error = diagnose(
+        "etcd", exit_code=None, reason="/programs/etcd: No such file or directory", printed="", free=PLENTY
+    )
     assert ("BinariesMissing", True) == (error.code, "extensa kubernetes install" in (error.next_step or ""))
 
 

@@ -164,8 +164,8 @@ async def test_a_child_stopped_while_it_starts_is_stopped(tmp_path: Path) -> Non
     assert not hasty.state.running
 
 
-@pytest.mark.parametrize(("ends", "expected"), [(0, 0.2), (1, 0.2), (2, 0.4), (5, 3.2), (9, 30.0), (1000, 30.0)])
-def test_pauses_double_up_to_half_a_minute(ends: int, expected: float) -> None:
+@pytest.mark.parametrize(("ends", "expected"), [(0, 0.2), (1, 0.2), (2, 0.4), (5, 3.2), (9, 15.0), (1000, 15.0)])
+def test_pauses_double_up_to_a_quarter_of_a_minute(ends: int, expected: float) -> None:
     assert expected == pytest.approx(pause_after(ends))
 
 
