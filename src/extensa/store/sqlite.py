@@ -18,26 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from extensa.base.clock import Clock, utc_now
-from extensa.base.ids import new_id
 from extensa.store import failures
 from extensa.store import statements as sql
 from extensa.store.committer import Committer
 from extensa.store.migrations import REVISIONS
-from extensa.store.port import (
-    DeleteFeed,
-    DeleteResource,
-    Expect,
-    FeedRow,
-    OperationRow,
-    PutFeed,
-    PutOperation,
-    PutResource,
-    Require,
-    Row,
-    StaleWrite,
-    Write,
-)
+from extensa.store.port import FeedRow, OperationRow, Row, Write
 from extensa.store.waking import Listener, Topics, topics_of
+from extensa.store.writing import write_all
 
 _WRITER_PATIENCE = 10.0
 """Seconds the writing thread waits for another process's lock (a backup, a shell)."""
@@ -99,7 +86,7 @@ class SqliteStore:
         """Write all of ``writes`` durably or none; return new etags by key. Raises `StaleWrite`."""
         if not writes:
             return {}
-        return await self._committer.run(lambda session: _write_all(session, writes), topics_of(writes))
+        return await self._committer.run(lambda session: write_all(session, writes), topics_of(writes))
 
     async def operation(self, operation_id: str) -> OperationRow | None:
         """Return an operation record, or None."""
@@ -216,66 +203,6 @@ class _Session(_Words):
 
     def close(self) -> None:
         self._connection.close()
-
-
-def _write_all(session: _Session, writes: Sequence[Write]) -> dict[str, str]:
-    etags: dict[str, str] = {}
-    for write in writes:
-        match write:
-            case PutResource():
-                etags[write.key] = _put_resource(session, write)
-            case PutOperation():
-                ended = sql.as_number(write.ended)
-                session.run(sql.PUT_OPERATION, (write.id, write.resource_key, ended, write.body))
-            case PutFeed():
-                session.run(sql.NEXT_SEQUENCE, ())
-                session.run(sql.PUT_FEED, (write.lane, write.key, write.body))
-            case DeleteFeed():
-                session.run(sql.DELETE_FEED, (write.lane, write.key))
-            case DeleteResource():
-                _delete_resource(session, write)
-                etags.pop(write.key, None)
-            case Require():
-                _require(session, write.key, write.expect)
-    return etags
-
-
-def _put_resource(session: _Session, write: PutResource) -> str:
-    etag = new_id()
-    if write.expect is Expect.ANYTHING:
-        written = session.run(sql.UPSERT_SAME_TYPE, (etag, write.body, write.key, write.type)) or session.run(
-            sql.UPSERT, (write.key, write.type, etag, write.body)
-        )
-    elif write.expect is Expect.ABSENT:
-        written = session.run(sql.INSERT, (write.key, write.type, etag, write.body))
-    else:
-        written = session.run(
-            sql.UPDATE_SAME_TYPE, (etag, write.body, write.key, write.type, write.expect)
-        ) or session.run(sql.UPDATE, (write.type, etag, write.body, write.key, write.expect))
-    if not written:
-        raise StaleWrite(write.key, _etag(session, write.key))
-    return etag
-
-
-def _delete_resource(session: _Session, write: DeleteResource) -> None:
-    if write.expect is Expect.ANYTHING:
-        session.run(sql.DELETE, (write.key,))
-    elif write.expect is Expect.ABSENT:
-        _require(session, write.key, write.expect)
-    elif not session.run(sql.DELETE_GUARDED, (write.key, write.expect)):
-        raise StaleWrite(write.key, _etag(session, write.key))
-
-
-def _require(session: _Session, key: str, expect: str | Expect) -> None:
-    found = _etag(session, key)
-    wanted = None if expect is Expect.ABSENT else expect
-    if expect is not Expect.ANYTHING and found != wanted:
-        raise StaleWrite(key, found)
-
-
-def _etag(session: _Session, key: str) -> str | None:
-    found = session.one(sql.ETAG, (key,))
-    return None if found is None else str(found[0])
 
 
 def _operation(row: tuple[Any, ...]) -> OperationRow:
