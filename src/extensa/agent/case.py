@@ -75,7 +75,6 @@ class Case:
     newer: asyncio.Event = field(default_factory=asyncio.Event)
     sighting: Sighting | None = None
     followed: frozenset[tuple[Topic, str, str]] = frozenset()
-    watched: bool = False
 
     @property
     def desired(self) -> DesiredExtension:
@@ -97,7 +96,7 @@ class Case:
 
     def start_over(self) -> None:
         """Believe nothing that was seen: the cluster is reached another way now."""
-        self.sighting, self.followed, self.watched = None, frozenset(), False
+        self.sighting, self.followed = None, frozenset()
         self.hints.wake(None)
 
 

@@ -313,7 +313,7 @@ def _refusal(status: int, content: bytes, method: str, path: str) -> ClusterErro
 
 _CODES = {
     401: ("CredentialsRejected", True),
-    403: ("Forbidden", False),
+    403: ("Forbidden", True),  # an API server that has just started does not know its roles yet
     409: ("FieldConflict", True),
     410: ("ApiServerError", True),
     429: ("ApiServerThrottling", True),

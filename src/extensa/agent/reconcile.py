@@ -89,6 +89,8 @@ class Pursuit:
             if cluster is not None and self._case.sighting is None:
                 await self.follow(cluster)
             state = await self.look(cluster)
+            if state.finding is not None and state.finding.transient and state.name is Name.UNREACHABLE:
+                self._effort = self._effort.excused(state.finding)
             act = next_act(state, self._prepared.wanted, self._effort, self._tools.clock())
             match act.step:
                 case Step.DONE:
@@ -124,14 +126,18 @@ class Pursuit:
         """Follow what the case is about; True when that has changed, so that a look from before may be stale."""
         case = self._case
         topics = case.topics()
-        if topics == case.followed and case.watched:
+        if topics == case.followed and cluster.watches.sees(topics):
             return False
-        case.watched = await cluster.watches.follow(case.key, topics, case.hints.wake)
+        await cluster.watches.follow(case.key, topics, case.hints.wake)
         fresh = topics - case.followed
         case.followed = topics
         for topic, namespace, name in fresh:
             case.hints.wake(ObjectRef(topic.api_version, topic.kind, namespace, name))
         return bool(fresh)
+
+    def watched(self, cluster: Cluster | None, state: State) -> bool:
+        """Say whether whatever may change next would be heard of."""
+        return cluster is not None and state.name not in UNWATCHED and cluster.watches.sees(self._case.followed)
 
     def reach(self) -> Cluster | None:
         """Return the extension's cluster, None when it cannot be reached."""
@@ -150,7 +156,7 @@ class Pursuit:
         if state.name is Name.UNREACHABLE:
             await self._case.hints.wait(pause)
             return
-        blind = not self._case.watched or state.name in UNWATCHED
+        blind = not self.watched(cluster, state)
         heard = await self._case.hints.wait(min(pause, _BLIND if blind else _TICK))
         if not heard and blind:
             self._case.hints.wake(None)

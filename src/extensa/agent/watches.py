@@ -6,6 +6,7 @@ kind is told to look at all of it. A refused connection is no end either, only a
 """
 
 import asyncio
+import contextlib
 import random
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
@@ -22,7 +23,7 @@ _log = get_logger("agent")
 
 _MADE_BY_HELM = "app.kubernetes.io/managed-by=Helm"
 _RECORDS = "owner=helm"
-_OPENING = 3.0
+_OPENING = 1.0
 _LONGEST_PAUSE = 20.0
 
 Wake = Callable[[ObjectRef | None], None]
@@ -62,6 +63,8 @@ RECORDS = Topic("v1", "Secret")
 @dataclass(slots=True)
 class _Stream:
     standing: asyncio.Event = field(default_factory=asyncio.Event)
+    again: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set to have a stream that pauses after a failure try at once."""
     followers: dict[tuple[str, str], dict[str, Wake]] = field(default_factory=dict)
     task: asyncio.Task[None] | None = None
 
@@ -78,7 +81,8 @@ class Watches:
     async def follow(self, who: str, refs: Iterable[tuple[Topic, str, str]], wake: Wake) -> bool:
         """Follow exactly these (topic, namespace, name) as ``who``, instead of whatever ``who`` followed before.
 
-        Returns when their streams stand, True; or after some seconds, False if one does not.
+        Returns when their streams stand, True; or after a moment, False if one does not. A stream that pauses after a
+        failure tries again now: who calls has reason to believe that the API is back.
         """
         wanted: dict[Topic, set[tuple[str, str]]] = {}
         for topic, namespace, name in refs:
@@ -88,17 +92,20 @@ class Watches:
             stream = self._streams.get(topic) or self._open(topic)
             for key in keys:
                 stream.followers.setdefault(key, {})[who] = wake
-        waiting = [
-            self._streams[topic].standing.wait() for topic in wanted if not self._streams[topic].standing.is_set()
-        ]
-        if not waiting:
-            return True
+        down = [self._streams[topic] for topic in wanted if not self._streams[topic].standing.is_set()]
+        for stream in down:
+            stream.again.set()
         try:
             async with asyncio.timeout(_OPENING):
-                await asyncio.gather(*waiting)
+                await asyncio.gather(*(stream.standing.wait() for stream in down))
         except TimeoutError:
             return False
         return True
+
+    def sees(self, refs: Iterable[tuple[Topic, str, str]]) -> bool:
+        """Say whether the streams of all these stand now."""
+        streams = [self._streams.get(topic) for topic in {topic for topic, _, _ in refs}]
+        return all(stream is not None and stream.standing.is_set() for stream in streams)
 
     def unfollow(self, who: str) -> None:
         """Stop telling ``who`` anything."""
@@ -128,31 +135,40 @@ class Watches:
 
     async def _run(self, topic: Topic, stream: _Stream) -> None:
         """Keep the stream standing until cancelled."""
-        since, failures = "", 0
+        since, failures, stood = "", 0, False
         while True:
-            before = since
             try:
+                gap = stood and (failures > 0 or not since)
                 async with aclosing(self._changes(topic, since)) as changes:
                     async for change in changes:
-                        if change is None:
-                            gap = not before and stream.standing.is_set()
-                            failures = 0
-                            stream.standing.set()
-                            if gap:
-                                _tell_all(stream)
+                        if change is not None:
+                            since = change.edition or since
+                            _tell(topic, stream, change)
                             continue
-                        since = change.edition or since
-                        _tell(topic, stream, change)
+                        failures, stood = 0, True
+                        stream.standing.set()
+                        if gap:
+                            _tell_all(stream)
             except ClusterError as error:
                 failures += 1
-                if error.http == 410:
-                    since = ""
-                elif failures == 1:
+                since = "" if error.http == 410 else since
+                if stream.standing.is_set():
                     _log.info("a watch broke", kind=topic.kind, code=error.code, message=error.message)
-            await asyncio.sleep(min(0.1 * 2**failures, _LONGEST_PAUSE) * random.uniform(0.8, 1.2))  # noqa: S311
+                    stream.standing.clear()
+                    _tell_all(stream)
+            await _pause(stream, failures)
 
     def _changes(self, topic: Topic, since: str) -> AsyncGenerator[Change | None, None]:
         return self._source.watch(topic.api_version, topic.kind, labels=topic.labels, since=since)
+
+
+async def _pause(stream: _Stream, failures: int) -> None:
+    """Wait before a stream is opened again: longer after each failure, unless somebody asks for it."""
+    stream.again.clear()
+    seconds = min(0.1 * float(2 ** min(failures, 16)), _LONGEST_PAUSE) * random.uniform(0.8, 1.2)  # noqa: S311
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stream.again.wait()
 
 
 def _tell(topic: Topic, stream: _Stream, change: Change) -> None:

@@ -17,7 +17,7 @@ from extensa.agent import observed
 from extensa.agent.case import Case
 from extensa.agent.memory import Outcome, Remembered
 from extensa.agent.prepare import Prepared, prepare
-from extensa.agent.reconcile import UNWATCHED, Pursuit, Tools, Verdict
+from extensa.agent.reconcile import Pursuit, Tools, Verdict
 from extensa.agent.reporter import Reporter
 from extensa.base.ids import new_id
 from extensa.base.log import correlated, get_logger
@@ -102,8 +102,11 @@ class Worker:
         if verdict is None or self.case.newer.is_set():
             return _Next.PURSUE
         seconds = (self._tools.clock() - begun).total_seconds()
-        word = "given up" if verdict.failure is not None else "done"
-        _log.info(word, release=desired.release, generation=desired.generation, seconds=round(seconds, 3))
+        facts = {"release": desired.release, "generation": desired.generation, "seconds": round(seconds, 3)}
+        if verdict.failure is None:
+            _log.info("done", **facts)
+        else:
+            _log.warning("given up", code=verdict.failure.code, message=self._mask(verdict.failure.message), **facts)
         return await self._settle(prepared, verdict)
 
     async def _settle(self, prepared: Prepared, verdict: Verdict) -> _Next | None:
@@ -134,22 +137,25 @@ class Worker:
     async def _watch_over(self, prepared: Prepared) -> _Next:
         """Tell how the release fares until it must be pursued again."""
         while not self.case.newer.is_set():
-            state = await self._look(prepared)
+            state, heard = await self._look(prepared)
             if await self._tell_state(state):
                 if await self._pursue(prepared) is _Next.END:
                     return _Next.END
                 continue
-            await self._rest(state)
+            await self._rest(RESYNC if heard else _RECHECK)
         return _Next.PURSUE
 
-    async def _look(self, prepared: Prepared) -> State:
-        """Look, follow what was found, and look again at what may have changed in between."""
+    async def _look(self, prepared: Prepared) -> tuple[State, bool]:
+        """Look, follow what was found, and look again at what may have changed in between.
+
+        Returns the state, and whether its end would be heard of.
+        """
         pursuit = Pursuit(self.case, prepared, self._tools)
         cluster = pursuit.reach()
         state = await pursuit.look(cluster)
         if cluster is not None and state.name is not Name.UNREACHABLE and await pursuit.follow(cluster):
             state = await pursuit.look(cluster)
-        return state
+        return state, pursuit.watched(cluster, state)
 
     async def _tell_state(self, state: State) -> bool:
         """Tell what a look at a settled generation has shown; return whether it must be pursued again."""
@@ -172,9 +178,8 @@ class Worker:
         self._tell(observed.ready(case.desired, case.sighting or Sighting(), now, mask=self._mask, trouble=trouble))
         return False
 
-    async def _rest(self, state: State) -> None:
+    async def _rest(self, seconds: float) -> None:
         """Wait for something to happen, and a moment more so that what happens at once is looked at once."""
-        seconds = RESYNC if self.case.watched and state.name not in UNWATCHED else _RECHECK
         heard = await self.case.hints.wait(seconds * random.uniform(0.8, 1.2))  # noqa: S311 - jitter, not a secret
         if not heard:
             self.case.hints.wake(None)

@@ -4,7 +4,7 @@ A failure is an outcome here, not an exception: the loop looks again either way 
 It never chooses and never tries twice.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from extensa.base.ids import new_id
@@ -63,6 +63,8 @@ async def perform(driver: Driver, act: Act, work: Work, *, timeout: float) -> Fi
                 raise ValueError(f"{act.step} is no act")
     except HelmError as error:
         found = of_error(error, step=act.step.value)
+        if found.code == "Forbidden" and not work.place.as_user:  # an API server that has just started knows no roles
+            found = replace(found, transient=True)
         _log.warning("act failed", step=act.step, release=work.place.release, code=found.code, message=found.message)
         return found
     return None

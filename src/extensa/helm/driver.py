@@ -271,6 +271,7 @@ _WORDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"resource \S+ not ready|timed out waiting for|context deadline exceeded", "NotReadyInTime"),
         (r"kubernetes cluster unreachable|connection refused|connection reset by peer", "ApiServerUnreachable"),
         (r"no route to host|i/o timeout|TLS handshake|EOF$|server closed", "ApiServerUnreachable"),
+        (r"could not get (?:server version|apiVersions) from Kubernetes", "ApiServerUnreachable"),
         (r"etcdserver: (?:request timed out|leader changed|no leader)", "ApiServerError"),
         (r"[Tt]oo [Mm]any [Rr]equests|try again later", "ApiServerThrottling"),
         (r"an error on the server|[Ii]nternal ?[Ee]rror|the server is currently unable", "ApiServerError"),

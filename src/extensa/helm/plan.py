@@ -18,6 +18,8 @@ MOST_ACTS = 8
 """Acts that fail for good or lead nowhere before an effort is given up."""
 FAILED_FOR = timedelta(seconds=5)
 """How long an object must be seen failed before that counts: a controller may not have looked at the change yet."""
+_MOST_DENIALS = 4
+"""A denial may pass while an API server starts, but not for long."""
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 30.0
 
@@ -54,6 +56,13 @@ class Effort:
     def after(self, step: Step, at: datetime, failure: Finding | None = None) -> "Effort":
         """Return the effort with one more step in it."""
         return replace(self, done=(*self.done, Done(step, at, failure)))
+
+    def excused(self, cause: Finding) -> "Effort":
+        """Return the effort with its last failure put down to ``cause``, which was seen right after it and may pass."""
+        if not self.done or self.done[-1].failure is None or self.done[-1].failure.transient:
+            return self
+        last = replace(self.done[-1], failure=replace(cause, step=self.done[-1].step.value))
+        return replace(self, done=(*self.done[:-1], last))
 
     @property
     def settled_since(self) -> datetime:
@@ -106,7 +115,8 @@ def _act(step: Step, reason: str, effort: Effort, now: datetime, *, revision: in
 
 
 def _again(act: Act, failure: Finding, effort: Effort, now: datetime) -> Act:
-    if not failure.transient or now >= effort.deadline:
+    denied = failure.code == "Forbidden" and effort.tries > _MOST_DENIALS
+    if not failure.transient or denied or now >= effort.deadline:
         return _give_up(failure)
     due = effort.settled_since + timedelta(seconds=_pause(effort.tries))
     return act if now >= due else _wait(failure.message, min(due, effort.deadline))

@@ -135,7 +135,7 @@ async def test_the_version_is_told(kube: KubeClient) -> None:
     ("status", "code", "transient"),
     [
         (401, "CredentialsRejected", True),
-        (403, "Forbidden", False),
+        (403, "Forbidden", True),
         (409, "FieldConflict", True),
         (422, "ObjectInvalid", False),
         (429, "ApiServerThrottling", True),

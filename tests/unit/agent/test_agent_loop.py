@@ -18,6 +18,7 @@ from extensa.agent.memory import FileMemory
 from extensa.agent.reconcile import Tools
 from extensa.base.clock import utc_now
 from extensa.helm.driver import Place
+from extensa.helm.errors import HelmError
 from extensa.link.extension import Chart, DesiredExtension, Level, ObservedExtension, Phase, Presence
 from extensa.link.sealing import new_private_key, public_key, seal
 from unit.agent.doubles import READY, UID, UNREADY, FakeApi, FakeHelm, FakeReach
@@ -269,6 +270,18 @@ async def test_a_silent_cluster_is_waited_for(stage: Stage) -> None:
     stage.api.silent = False
 
     assert Phase.READY is (await stage.outcome(desired)).phase
+
+
+async def test_an_act_that_fails_while_the_cluster_is_away_is_tried_again(stage: Stage) -> None:
+    async def fall_silent() -> None:
+        stage.api.silent = True
+        asyncio.get_running_loop().call_later(0.3, setattr, stage.api, "silent", False)
+        raise HelmError("HelmFailed", "words of no table")
+
+    stage.helm.script.append(fall_silent)
+
+    assert Phase.READY is (await stage.outcome(stage.want())).phase
+    assert ["install", "install"] == stage.helm.acts
 
 
 async def test_a_cluster_silent_for_too_long_is_a_failure(stage: Stage) -> None:

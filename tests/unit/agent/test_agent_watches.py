@@ -88,11 +88,25 @@ async def test_after_a_gap_everyone_looks_at_everything(api: FakeApi, watches: W
     await watches.follow("one", [(DEPLOYMENTS, "ns", "web")], follower)
     api.cut_watches()
     await asyncio.sleep(0.5)
-    assert [None] == follower.heard
+    assert [None, None] == follower.heard  # when it broke, and when it stood again
     api.put("Deployment", "web")
     await settle()
 
-    assert [None, WEB] == follower.heard
+    assert [None, None, WEB] == follower.heard
+
+
+async def test_a_stream_that_does_not_stand_is_known_and_tried_again_when_asked(api: FakeApi, watches: Watches) -> None:
+    followed = [(DEPLOYMENTS, "ns", "web")]
+    await watches.follow("one", followed, Follower())
+    assert watches.sees(followed)
+    assert not watches.sees([(RECORDS, "ns", "r")])
+    api.silent = True
+    api.cut_watches()
+    await asyncio.sleep(2)
+    assert not watches.sees(followed)
+    api.silent = False
+
+    assert await asyncio.wait_for(watches.follow("one", followed, Follower()), 0.5)
 
 
 async def test_a_refused_connection_is_only_a_pause(

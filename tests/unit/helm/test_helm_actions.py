@@ -1,5 +1,6 @@
 """One act each: the right door, the labels that say whose it is, and a failure as an outcome."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,15 @@ async def test_a_failure_is_an_outcome() -> None:
 
     assert found is not None
     assert ("QuotaExceeded", "no more", "upgrade") == (found.code, found.message, found.step)
+
+
+@pytest.mark.parametrize(("as_user", "transient"), [("", True), ("system:serviceaccount:ns:x", False)])
+async def test_a_denial_of_our_own_account_may_pass(as_user: str, *, transient: bool) -> None:
+    work = replace(WORK, place=replace(PLACE, as_user=as_user))
+    found = await perform(Door(HelmError("Forbidden", "no")), Act(Step.UPGRADE, "x"), work, timeout=30)
+
+    assert found is not None
+    assert transient is found.transient
 
 
 async def test_without_a_chart_nothing_is_installed() -> None:

@@ -159,6 +159,27 @@ def test_pauses_grow_and_are_bounded() -> None:
     assert [1, 2, 4, 8, 16, 30, 30, 30] == pauses
 
 
+def test_a_failure_at_a_cluster_that_was_away_is_put_down_to_that() -> None:
+    failed = EFFORT.after(Step.UPGRADE, NOW, ONCE)
+    excused = failed.excused(PASSING)
+    found = excused.done[-1].failure
+
+    assert found is not None
+    assert ("ApiServerUnreachable", "upgrade", True) == (found.code, found.step, found.transient)
+    assert EFFORT == EFFORT.excused(PASSING)
+    assert excused == excused.excused(ONCE)
+
+
+def test_a_denial_is_believed_after_some_tries() -> None:
+    denied = Finding("Forbidden", "no", transient=True)
+    effort = EFFORT
+    for _ in range(4):
+        effort = effort.after(Step.INSTALL, NOW, denied)
+    assert Step.WAIT is step(Name.ABSENT, effort=effort)
+
+    assert Step.GIVE_UP is step(Name.ABSENT, effort=effort.after(Step.INSTALL, NOW, denied))
+
+
 def test_a_passing_failure_is_the_outcome_once_time_is_up() -> None:
     effort = EFFORT.after(Step.INSTALL, NOW, PASSING)
 
