@@ -161,12 +161,15 @@ class LocalCluster:
             bound_log(self.layout.log(name))
 
     async def _prepare(self, binaries: Binaries) -> None:
+        """See that folder, keys, port and configuration are there; files are written in a thread, for each is synced
+        and others' clusters should not wait for it.
+        """
         layout = self.layout
         layout.make()
         if not self._children:
             for leftover in commands.sockets(layout.run):
                 leftover.unlink(missing_ok=True)
-        keys.make_keys(layout, self._clock())
+        await asyncio.to_thread(keys.make_keys, layout, self._clock())
         kept = layout.read_kept()
         if self._reservation is None:
             self._reservation = await ports.reserve(kept.port if kept else 0)
@@ -174,10 +177,7 @@ class LocalCluster:
         now_kept = Kept(port=self._reservation.port, issuers=issuers[:8], kubernetes_version=binaries.version)
         if now_kept != kept:
             layout.write_kept(now_kept)
-        keys.write_kubeconfigs(layout, self.spec, self.url)
-        write_file(layout.egress, msgspec.json.encode(commands.egress_configuration()))
-        if self.spec.profile is Profile.FULL:
-            write_file(layout.kwok_config, _stages(binaries.stages))
+        await asyncio.to_thread(_write_configuration, layout, self.spec, self.url, binaries)
         if self._api is None:
             self._api = ApiServer(
                 self.url, authority=layout.authority(keys.AUTHORITY), identity=layout.identity("host")
@@ -216,6 +216,13 @@ class LocalCluster:
         if self._api is None:
             raise ClusterError("ApiServerFailed", "The cluster is not started.")
         return self._api
+
+
+def _write_configuration(layout: Layout, spec: ClusterSpec, url: str, binaries: Binaries) -> None:
+    keys.write_kubeconfigs(layout, spec, url)
+    write_file(layout.egress, msgspec.json.encode(commands.egress_configuration()))
+    if spec.profile is Profile.FULL:
+        write_file(layout.kwok_config, _stages(binaries.stages))
 
 
 def _stages(folder: Path) -> bytes:
