@@ -21,6 +21,7 @@ from extensa.edge.handlers.metadata import MetadataHandler
 from extensa.edge.handlers.metrics import MetricsHandler, Reading
 from extensa.edge.handlers.openapi import OpenApiHandler
 from extensa.edge.handlers.operations import OperationHandler
+from extensa.edge.handlers.provider_operations import ProviderOperationsHandler
 from extensa.edge.handlers.providers import ProviderHandler
 from extensa.edge.handlers.publish import PUBLISHED, PublishHandler
 from extensa.edge.handlers.resource import ResourceHandler
@@ -70,9 +71,10 @@ class Front:
 def build_app(rooms: Rooms, *, base_url: str, clock: Clock = utc_now) -> Front:
     """Return the front over ``rooms``; ``base_url`` stands in every absolute URL that it gives out."""
     meters, holds = Meters(), Holds()
-    openapi = OpenApiHandler()
-    table = RouteTable(_routes(rooms, openapi, meters, holds, base_url=base_url, clock=clock))
+    openapi, actions = OpenApiHandler(), ProviderOperationsHandler()
+    table = RouteTable(_routes(rooms, openapi, actions, meters, holds, base_url=base_url, clock=clock))
     openapi.write(table, base_url=base_url)
+    actions.write(table)
     challenge = f'Bearer authorization_uri="{base_url}/{rooms.identity.tenant_id}", error="invalid_token"'
     middleware: list[Callable[[ASGIApp], ASGIApp]] = [  # outermost first
         Correlation,
@@ -96,7 +98,14 @@ async def serve(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: AR
 
 
 def _routes(
-    rooms: Rooms, openapi: OpenApiHandler, meters: Meters, holds: Holds, *, base_url: str, clock: Clock
+    rooms: Rooms,
+    openapi: OpenApiHandler,
+    actions: ProviderOperationsHandler,
+    meters: Meters,
+    holds: Holds,
+    *,
+    base_url: str,
+    clock: Clock,
 ) -> Iterator[Route]:
     """Give every route: those of no type, and those of every type."""
     authority = rooms.identity
@@ -115,6 +124,7 @@ def _routes(
         metrics=MetricsHandler(meters, {**rooms.gauges, **_own_gauges(holds)}),
         openapi=openapi,
         operations=OperationHandler(rooms.operations, authority=authority, holds=holds, base_url=base_url),
+        provider_operations=actions,
         providers=ProviderHandler(rooms.providers, directory=rooms.directory, authority=authority),
         publish=PublishHandler(
             rooms.publisher,

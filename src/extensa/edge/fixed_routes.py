@@ -15,12 +15,14 @@ from extensa.edge.handlers.metadata import MetadataHandler
 from extensa.edge.handlers.metrics import MetricsHandler
 from extensa.edge.handlers.openapi import OpenApiHandler
 from extensa.edge.handlers.operations import OperationHandler
+from extensa.edge.handlers.provider_operations import ProviderOperationsHandler
 from extensa.edge.handlers.providers import ProviderHandler
 from extensa.edge.handlers.publish import LARGEST_CHART, PUBLISHED, PublishHandler
 from extensa.edge.handlers.resource_list import ResourceListHandler
 from extensa.edge.resource_routes import CLUSTER, GROUP, SUBSCRIPTION
 
 _PROVIDER = SUBSCRIPTION + "/providers/{resourceProviderNamespace}"
+_ACTIONS = "/providers/{resourceProviderNamespace}/operations"
 _EXTENSION_OPERATION = (
     CLUSTER + "/providers/Microsoft.KubernetesConfiguration/extensions/{extensionName}/operations/{operationId}"
 )
@@ -44,6 +46,7 @@ class Handlers:
     metrics: MetricsHandler
     openapi: OpenApiHandler
     operations: OperationHandler
+    provider_operations: ProviderOperationsHandler
     providers: ProviderHandler
     publish: PublishHandler
     resources: ResourceListHandler
@@ -87,6 +90,7 @@ def _login_routes(login: LoginHandler) -> Iterator[Route]:
 def _subscription_routes(by: Handlers) -> Iterator[Route]:
     for method, template, name, verb, cut, summary, does in (
         ("GET", "/tenants", "tenants", "list", None, "List tenants", by.providers.tenants),
+        ("GET", _ACTIONS, "providers", "operations", None, "What roles can allow", by.provider_operations.show),
         ("GET", f"{SUBSCRIPTION}/locations", "locations", "list", 1, "List regions", by.providers.locations),
         ("GET", f"{SUBSCRIPTION}/providers", "providers", "list", 1, "List resource providers", by.providers.list),
         ("GET", _PROVIDER, "providers", "get", 2, "Get a resource provider", by.providers.get),
