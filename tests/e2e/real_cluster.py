@@ -99,7 +99,7 @@ async def bring_up(cluster: LocalCluster, binaries: Binaries, *, timeout: float 
         while True:
             sight = await cluster.look()
             if sight.api_ready and not filled:
-                cluster.start_controllers()
+                await cluster.start_controllers()
                 await cluster.fill(sight.nodes)
                 filled = True
             ready = [name for name, well in sight.nodes.items() if well]

@@ -149,3 +149,12 @@ def test_down_leaves_no_process_and_keeps_the_data(product: Product) -> None:
     product.run("up", timeout=300)
     shown = properties(product.json("extension", "show", *CLUSTER, "-n", "hello"))
     assert "Succeeded" == shown["provisioningState"]
+
+
+def test_pods_run_again_soon_after_a_restart(product: Product) -> None:
+    """A restarted KWOK waits for the leases of the one before (40 s) unless they are cleared."""
+    product.run("down")
+    product.run("up", timeout=300)
+    create = ["extension", "create", *CLUSTER, "-n", "after-restart", "--extension-type", "extensa.hello"]
+    product.run(*create, timeout=25)
+    product.run("extension", "delete", *CLUSTER, "-n", "after-restart", "--yes")

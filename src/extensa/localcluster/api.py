@@ -80,6 +80,10 @@ class ApiServer:
         """Delete a cluster-wide object; one that is not there is no error. Raises `ClusterError`."""
         await self._send("DELETE", f"{_PLURALS[kind]}/{name}", allowed=(200, 202, 404))
 
+    async def clear(self, collection: str) -> None:
+        """Delete every object of a collection, given by its path. Raises `ClusterError`."""
+        await self._send("DELETE", collection, allowed=(200, 202, 404))
+
     async def nodes(self) -> dict[str, bool]:
         """Return the simulated nodes by name, and whether each is ready. Raises `ClusterError`."""
         answer = await self._send("GET", "/api/v1/nodes", params={"labelSelector": "extensa.dev/simulated=true"})

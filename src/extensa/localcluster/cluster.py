@@ -25,6 +25,7 @@ from extensa.localcluster.model import Binaries, ClusterSpec, Profile
 from extensa.localcluster.stages import StagesError, edited
 from extensa.localcluster.supervisor import Child, ChildState, bound_log
 
+_NODE_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 _DEFAULT_ACCOUNT = "/api/v1/namespaces/default/serviceaccounts/default"
 
 
@@ -93,12 +94,18 @@ class LocalCluster:
         port = self._reserved().port
         self._start(commands.api_server(binaries, self.layout, port=port, issuers=issuers))
 
-    def start_controllers(self) -> None:
-        """Start what talks to the API server: controllers, and in the full profile scheduler and KWOK."""
+    async def start_controllers(self) -> None:
+        """Start what talks to the API server: controllers, and in the full profile scheduler and KWOK.
+
+        Raises `ClusterError` when the API server refuses or does not answer.
+        """
         binaries = self._found()
         self._start(commands.controller_manager(binaries, self.layout))
         if self.spec.profile is Profile.FULL:
             self._start(commands.scheduler(binaries, self.layout))
+            if commands.KWOK not in self._children:
+                # Every KWOK has another identity and would wait for the leases of the one before to run out (40 s).
+                await self._connected().clear(_NODE_LEASES)
             self._start(commands.kwok(binaries, self.layout))
 
     async def fill(self, present: dict[str, bool]) -> None:

@@ -186,7 +186,7 @@ class Keeper:
         if act is Act.START:
             await self._start()
         elif act is Act.START_CONTROLLERS:
-            cluster.start_controllers()
+            await cluster.start_controllers()
         elif act is Act.FILL:
             generation = self._desired.generation
             await cluster.fill(dict(facts.nodes))
