@@ -1,8 +1,11 @@
 """Full, read-only, locked, damaged: provoked on a real database where possible, told in words with a way out."""
 
 import asyncio
+import contextlib
 import os
 import sqlite3
+import tempfile
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from extensa.store.port import Expect, PutResource, StoreUnavailable
 from extensa.store.sqlite import SqliteStore, open_store
 
 LARGE = os.urandom(200_000)
+_NOBODY = 65534
 
 
 def put(key: str, body: bytes = b"{}") -> PutResource:
@@ -45,6 +49,22 @@ def overwrite(path: Path, place: int, content: bytes) -> None:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "db"
+
+
+@contextlib.contextmanager
+def nobody_special(folder: Path) -> Iterator[None]:
+    """Be somebody who may read ``folder`` and not write it: root, who may write everywhere, acts as another user."""
+    was = os.geteuid()
+    if was == 0:
+        os.chown(folder, _NOBODY, -1)
+    folder.chmod(0o500)
+    if was == 0:
+        os.seteuid(_NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(was)
+        folder.chmod(0o700)
 
 
 class TestFull:
@@ -87,12 +107,13 @@ class TestReadOnly:
             store._reader.execute("DELETE FROM resources")
         await store.close()
 
-    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-    def test_a_folder_that_may_not_be_written(self, tmp_path: Path) -> None:
-        tmp_path.chmod(0o500)
-        with pytest.raises(StoreUnavailable) as caught:
-            asyncio.run(open_store(tmp_path / "db"))
-        tmp_path.chmod(0o700)
+    def test_a_folder_that_may_not_be_written(self) -> None:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            nobody_special(Path(folder)),
+            pytest.raises(StoreUnavailable) as caught,
+        ):
+            asyncio.run(open_store(Path(folder) / "db"))
         assert "StoreReadOnly" == caught.value.code
 
     async def test_a_folder_that_is_a_file(self, tmp_path: Path) -> None:
