@@ -39,6 +39,7 @@ from extensa.resources.gateway import BindingsGateway
 from extensa.resources.groups import Groups
 from extensa.resources.locations import NAMES
 from extensa.resources.operations import Operations
+from extensa.resources.placement import Placed
 from extensa.resources.providers import Providers
 from extensa.resources.resource_list import ResourceList
 from extensa.resources.subscriptions import Subscriptions
@@ -166,7 +167,8 @@ async def assemble(store: Store, plan: Plan, *, clock: Clock) -> House:
     cascade = Periodic("group deletion", Cascade(store, gateway, clock=clock).sweep, interval=1.0)
     groups = Groups(store, subscription_id=subscription, clock=clock, deletion_begun=cascade.wake)
     subscriptions = Subscriptions(subscription_id=subscription, tenant_id=tenant, display_name="Extensa")
-    bindings: list[Binding] = [subscriptions, groups, *inside]
+    placed = [Placed(each, store, subscription_id=subscription) for each in inside]
+    bindings: list[Binding] = [subscriptions, groups, *placed]
 
     async def forget() -> None:
         await store.forget_operations(ended_before=clock() - RETENTION)
