@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from extensa.base.errors import ExtensaError
+
 
 def _setting(variable: str, manual: str, default: str) -> str:
     value: str = field(default=default, metadata={"variable": variable, "manual": manual})
@@ -52,26 +54,29 @@ class Settings:
     def home_path(self) -> Path:
         """The data folder: ``EXTENSA_HOME``, else ``.extensa`` in the current folder when there is one (``make up``
         makes it in a clone), else ``extensa`` under the XDG data folder.
+
+        Raises `ExtensaError` (``HomeUnknown``) for a user without a home who names no folder.
         """
         if self.home:
-            return Path(self.home).expanduser().resolve()
+            return _expanded(self.home, "EXTENSA_HOME").resolve()
         if (here := Path.cwd() / ".extensa").is_dir():
             return here
-        base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-        return Path(base) / "extensa"
+        base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+        return _expanded(base, "EXTENSA_HOME") / "extensa"
 
     @property
     def cache_path(self) -> Path:
-        """What can be made again: ``extensa`` under the XDG cache folder."""
-        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-        return Path(base) / "extensa"
+        """What can be made again: ``extensa`` under the XDG cache folder; raises `ExtensaError` (``HomeUnknown``)."""
+        return _expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "XDG_CACHE_HOME") / "extensa"
 
     @property
     def host_and_port(self) -> tuple[str, int]:
         """The listening address and port; raises `ValueError` when ``EXTENSA_LISTEN`` is not ``ADDRESS:PORT``."""
         address, _, port = self.listen.rpartition(":")
-        if not address or not port.isdigit():
-            raise ValueError(f"EXTENSA_LISTEN must be ADDRESS:PORT, not {self.listen!r}")
+        if not address or not (port.isascii() and port.isdecimal()):
+            raise ValueError(f"EXTENSA_LISTEN must be ADDRESS:PORT, such as 127.0.0.1:9443, not {self.listen!r}")
+        if len(port) > 5 or not 0 < int(port) < 1 << 16:
+            raise ValueError(f"The port in EXTENSA_LISTEN must be from 1 to 65535, not {port}")
         return address.strip("[]"), int(port)
 
     @property
@@ -86,6 +91,18 @@ class Settings:
         if self.plain_http not in ("yes", "no"):
             raise ValueError(f"EXTENSA_PLAIN_HTTP must be yes or no, not {self.plain_http!r}")
         return self.plain_http == "yes"
+
+
+def _expanded(folder: str, variable: str) -> Path:
+    try:
+        return Path(folder).expanduser()
+    except RuntimeError as error:  # no such user, or one without a home
+        raise ExtensaError(
+            "HomeUnknown",
+            f"There is no home folder to put '{folder}' in.",
+            target=variable,
+            next_step=f"Name a folder that this user may write: {variable}=/path/to/folder.",
+        ) from error
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:

@@ -18,11 +18,10 @@ from extensa.agent.loop import Agent
 from extensa.agent.memory import FileMemory
 from extensa.agent.reconcile import Tools
 from extensa.base.clock import utc_now
-from extensa.base.errors import ExtensaError, Unavailable
 from extensa.base.home import Home
-from extensa.base.log import configure, get_logger
+from extensa.base.log import get_logger
 from extensa.base.settings import Settings, load_settings
-from extensa.entry.own_process import claimed, told, unusable, write_pid_file
+from extensa.entry.own_process import claimed, guarded, reading_settings, write_pid_file
 from extensa.helm.driver import CliDriver
 from extensa.localcluster.binaries import ready_binaries
 
@@ -35,26 +34,16 @@ _LOOK_FOR_HELM_EVERY = 2.0
 def main() -> int:
     """Run the agent until it is told to end; return 0, or 1 when it could not start."""
     settings = load_settings(os.environ)
-    home = Home(settings.home_path)
-    try:
-        configure(PROCESS, level=settings.log_level)
-        asyncio.run(run(settings, home))
-    except ExtensaError as error:
-        return told(PROCESS, error)
-    except ValueError as error:  # a setting that cannot be read
-        next_step = "docs/settings.md lists every setting."
-        return told(PROCESS, Unavailable("SettingInvalid", f"{error}.", next_step=next_step))
-    except OSError as error:
-        return told(PROCESS, unusable(home, error))
-    return 0
+    return guarded(PROCESS, settings, lambda home: asyncio.run(run(settings, home)))
 
 
 async def run(settings: Settings, home: Home) -> None:
-    """Care for extensions until SIGTERM or SIGINT; raises `ExtensaError`, `ValueError` and `OSError` when it cannot."""
+    """Care for extensions until SIGTERM or SIGINT; raises `ExtensaError` and `OSError` when it cannot."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    parallel = int(settings.helm_parallel)
+    with reading_settings():
+        parallel = int(settings.helm_parallel)
     with claimed(home, PROCESS):
         memory = FileMemory(home.agent)
         link = LinkClient(home.link_credential(PROCESS), home.ca_certificate)

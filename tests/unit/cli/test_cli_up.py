@@ -3,6 +3,7 @@
 import base64
 import fcntl
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -49,7 +50,8 @@ def ready(shell: Shell, home: Home, front: ArmDouble, monkeypatch: pytest.Monkey
     monkeypatch.setattr("extensa.cli.kubernetes.ready", lambda _settings, _say: found)
     monkeypatch.setattr("extensa.cli.samples.publish_samples", lambda _session, _say: None)
     keep_owner(home, front.url)
-    shell.environ["EXTENSA_LISTEN"] = "127.0.0.1:0"
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        shell.environ["EXTENSA_LISTEN"] = f"127.0.0.1:{probe.getsockname()[1]}"
     config = {"clusters": [{"name": "demo"}], "users": [], "contexts": [{"name": "demo"}], "current-context": "demo"}
     value = base64.b64encode(json.dumps(config).encode()).decode()
     front.answer("POST", f"{CLUSTER}/listClusterUserCredential", Canned(200, {"kubeconfigs": [{"value": value}]}))
