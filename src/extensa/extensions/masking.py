@@ -7,7 +7,8 @@ does not expect. Also masked are the encodings that Kubernetes and Helm use when
 import base64
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -20,13 +21,9 @@ _LINE = 8
 
 def masked(observed: ObservedExtension, secrets: Iterable[str]) -> ObservedExtension:
     """Return ``observed`` with each of ``secrets`` blotted out of every text in it."""
-    pattern = _pattern(secrets)
-    if pattern is None:
+    blot = blotter(secrets)
+    if blot is None:
         return observed
-
-    def blot(text: str) -> str:
-        return pattern.sub(MASK, text)
-
     failure = observed.failure
     return replace(
         observed,
@@ -41,6 +38,23 @@ def masked(observed: ObservedExtension, secrets: Iterable[str]) -> ObservedExten
             raw=blot(failure.raw),
         ),
     )
+
+
+def blotter(secrets: Iterable[str]) -> Callable[[str], str] | None:
+    """Return what blots each of ``secrets`` out of a text, None when there are none."""
+    pattern = _pattern(secrets)
+    return None if pattern is None else lambda text: pattern.sub(MASK, text)
+
+
+def blotted(value: Any, blot: Callable[[str], str]) -> Any:
+    """Return ``value``, plain data of any depth, with every text in it passed through ``blot``."""
+    if isinstance(value, str):
+        return blot(value)
+    if isinstance(value, list):
+        return [blotted(each, blot) for each in value]
+    if isinstance(value, dict):
+        return {key: blotted(each, blot) for key, each in value.items()}
+    return value
 
 
 def _pattern(secrets: Iterable[str]) -> re.Pattern[str] | None:

@@ -4,7 +4,7 @@ This is what the ARM front, the link and the night watch see of the room; each m
 the work. It holds no rule and no state of its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -18,6 +18,7 @@ from extensa.base.ids import new_id
 from extensa.extensions import records
 from extensa.extensions.decision import Absent, Accepted, Denied, Removed, missing, missing_cluster
 from extensa.extensions.draft import Draft
+from extensa.extensions.evidence import Shelf
 from extensa.extensions.feeding import Feeding
 from extensa.extensions.model import TYPE, Extension, State
 from extensa.extensions.reports import Reports
@@ -40,7 +41,8 @@ _LIVE_PATIENCE = timedelta(seconds=20)
 class Extensions:
     """The binding of extensions, and what agents and the night watch call.
 
-    ``timeout`` is how many seconds a release may take to become ready.
+    ``timeout`` is how many seconds a release may take to become ready; ``evidence_due`` is called when there may be
+    something for the `Collector` to do.
     """
 
     spec = TypeSpec(
@@ -48,7 +50,7 @@ class Extensions:
         levels=(Level.CLUSTER,),
         api_versions=KNOWN,
         verbs=frozenset({"get", "put", "patch", "delete", "list"}),
-        actions=("listObjects",),
+        actions=("listObjects", "listEvidence", "getEvidence"),
         summary="A Helm-packaged service on a cluster.",
     )
 
@@ -62,6 +64,7 @@ class Extensions:
         questions: Questions,
         clock: Clock,
         timeout: int = 600,
+        evidence_due: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._clusters = clusters
@@ -71,6 +74,8 @@ class Extensions:
         self._feeding = Feeding(store, vault)
         self._reports = Reports(store, vault, clock)
         self._sweep = Sweep(store, clusters, clock)
+        self._evidence = Shelf(store, vault)
+        self._evidence_due = evidence_due
 
     @property
     def bindings(self) -> Sequence[Binding]:
@@ -119,8 +124,9 @@ class Extensions:
         done, etag = await self._writing.write(request, Draft(), partial(decide_delete, force=force))
         return _answer(done, etag, shape_of(request.api_version), begun=202)
 
-    async def act(self, request: Request, action: str) -> Answer:  # noqa: ARG002 - there is but one action
-        """Return the objects of the release as last observed, or with ``live=true`` as they are now (200).
+    async def act(self, request: Request, action: str) -> Answer:
+        """Return what the action is for (200): the objects of the release as last observed, or with ``live=true`` as
+        they are now; the list of evidence; or one piece of it, by ``id``.
 
         Raises `NotFound`, and `Unavailable` when the agent does not answer.
         """
@@ -128,6 +134,13 @@ class Extensions:
         if row is None:
             raise await self._missing(request)
         extension = records.extension_of(row.body)
+        if action == "listEvidence":
+            return Answer(200, await self._evidence.list(extension))
+        if action == "getEvidence":
+            return Answer(200, await self._evidence.get(extension, request.query.get("id", "")))
+        return await self._list_objects(request, extension)
+
+    async def _list_objects(self, request: Request, extension: Extension) -> Answer:
         if request.query.get("live", "").casefold() == "true":
             return await self._live_objects(request, extension)
         kept = await self._store.get(records.objects_key(extension))
@@ -146,6 +159,8 @@ class Extensions:
         """Settle what ``agent`` has seen, see `Reports.observe`."""
         self._clusters.heard(agent, self._clock())
         await self._reports.observe(agent, reports)
+        if any(observed.evidence for observed in reports.observed):
+            self._evidence_due()
 
     async def sweep(self) -> None:
         """Put right what the fast path left, one bounded turn."""

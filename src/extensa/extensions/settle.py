@@ -165,6 +165,7 @@ def _observation(observed: ObservedExtension, now: datetime) -> Observation:
         object_count=max(observed.object_count, len(observed.objects)),
         objects_digest=hashlib.blake2b(msgspec.json.encode(observed.objects), digest_size=8).hexdigest(),
         failure=observed.failure and replace(observed.failure, raw=""),
+        evidence=observed.evidence,
     )
 
 

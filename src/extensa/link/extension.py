@@ -123,7 +123,8 @@ class ObservedExtension(Struct, frozen=True, kw_only=True):
     """What the agent has seen of one extension, for one generation.
 
     ``revision`` and ``chart_version`` are of the release as Helm records it (0 and "" when there is none). ``objects``
-    is bounded to 200; ``object_count`` is the true number.
+    is bounded to 200; ``object_count`` is the true number. ``evidence`` is the id of what was kept of the failure;
+    a question asks for it.
     """
 
     uid: str
@@ -136,6 +137,7 @@ class ObservedExtension(Struct, frozen=True, kw_only=True):
     objects: list[ObjectHealth] = []
     object_count: int = 0
     failure: Failure | None = None
+    evidence: str = ""
     correlation_id: str = ""
 
 
