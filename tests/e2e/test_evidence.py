@@ -1,6 +1,8 @@
 """What is kept of real failures on a real API, and that it can be read when nothing of the release is left."""
 
+import io
 import json
+import tarfile
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 from e2e.agent_fixtures import agent, begin
 from e2e.agent_world import CLUSTER, World
 from e2e.charts_made_here import DEPLOYMENT, SETTINGS, pack
+from e2e.product import Product
 from extensa.base.clock import utc_now
 from extensa.client.chart import load_chart
 from extensa.link.evidence import Evidence
@@ -106,3 +109,34 @@ async def test_secrets_in_manifests_are_hidden_on_a_real_release(agent: World) -
     files = list((agent.folder / "agent" / "evidence").iterdir())
     assert 1 == len(files)
     assert SECRET.encode() not in files[0].read_bytes()
+
+
+def test_a_failure_is_diagnosed_by_the_product_and_nothing_it_wrote_holds_the_secret(
+    product: Product, tmp_path: Path
+) -> None:
+    named = ["-g", "demo", "-c", "demo", "-n", "broken"]
+    given = ["--config", "mode=leak", "--config-protected", f"secret.token={SECRET}"]
+    product.run("extension", "create", *named, "--extension-type", "extensa.fails", *given, ok=False)
+    first = product.run("extension", "diagnose", *named).stdout
+    product.run("extension", "update", *named, "--config", "mode=hook", "--yes", ok=False)
+    second = product.json("extension", "diagnose", *named)
+    product.shell("helm uninstall broken -n fails-system")
+    bundle = tmp_path / "bundle.tar.gz"
+    product.run("support-bundle", "--output", str(bundle))
+
+    assert "Cause   (ChartDoesNotRender)" in first
+    assert "Next    " in first
+    assert ("HookFailed", 2) == (second["evidence"]["cause"]["code"], len(second["kept"]))
+    assert second["evidence"] == product.json("extension", "diagnose", *named)["evidence"]
+    with tarfile.open(bundle) as archive:
+        texts = {name: (archive.extractfile(name) or io.BytesIO()).read() for name in archive.getnames()}
+    assert any(name.endswith("evidence/broken/diagnose.txt") for name in texts)
+    told = b"\n".join(texts.values())
+    for name in ("owner.json", "agent.json", "host.json"):
+        found = json.loads((product.home / "credentials" / name).read_bytes())
+        assert (found.get("clientSecret") or found["secret"]).encode() not in told
+    for key in json.loads((product.home / "keys" / "vault.json").read_bytes())["keys"].values():
+        assert key.encode() not in told
+    assert SECRET.encode() not in told
+    files = [path for path in product.home.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert [] == [path for path in files if SECRET.encode() in path.read_bytes()]

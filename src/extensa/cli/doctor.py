@@ -35,6 +35,7 @@ def doctor(session: Session, /) -> int:
     """Look for what is wrong and say what to do; exit code 1 when something is."""
     session.as_owner = True
     worst = 0
+    _ = session.home  # without one there is nothing to look at
     for finding in findings(session):
         click.echo(line(finding, colour=sys.stdout.isatty() and not session.environ.get("NO_COLOR")))
         worst = max(worst, int(finding.level == FAIL))

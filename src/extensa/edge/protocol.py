@@ -1,7 +1,7 @@
 """HTTP/1.1 as uvicorn speaks it, refusing in ARM's shape what is no request, and a head that is too large.
 
 Such a connection never reaches the middleware, and uvicorn would answer it in plain words and read heads of any size.
-What a well-formed request means is not asked here.
+At the end no idle connection is waited for. What a well-formed request means is not asked here.
 """
 
 import httptools
@@ -15,6 +15,7 @@ from extensa.base.ids import new_id
 LARGEST_HEAD = 64 * 1024
 """Bytes of a request's first line and headers at the most: room for any token, many times over."""
 
+_FAREWELL = 0.3  # seconds that a peer may take to say goodbye in turn
 _NOT_HTTP = Refused(
     "InvalidHttpRequest",
     "What was sent is not an HTTP/1.1 request, or ends where it should not.",
@@ -37,6 +38,7 @@ class Protocol(HttpToolsProtocol):
     _head = 0  # bytes of a head that has not ended, as far as it came in pieces of its own
     _arriving = 0
     _refusal = _NOT_HTTP
+    _lost = False
 
     def data_received(self, data: bytes) -> None:
         """Take in what arrived; a head that grows too large ends the connection."""
@@ -61,6 +63,26 @@ class Protocol(HttpToolsProtocol):
         """Wait for the next head."""
         self._in_head, self._arriving = True, 0  # what has arrived was of this message
         super().on_message_complete()
+
+    def shutdown(self) -> None:
+        """Close the connection at once or after the answer under way, as uvicorn does, and wait for no farewell: over
+        TLS a peer that keeps an idle connection in its pool hears of the end only when it uses it again.
+        """
+        super().shutdown()
+        self.loop.call_later(_FAREWELL, self._let_go)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note that there is nothing to let go of any more."""
+        self._lost = True
+        super().connection_lost(exc)
+
+    def _let_go(self) -> None:
+        if self._lost:
+            return
+        if self.transport.is_closing():
+            self.transport.abort()
+        else:
+            self.loop.call_later(_FAREWELL, self._let_go)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words are not ours
         """Refuse what arrived and close the connection; an answer that has begun is only cut off."""
