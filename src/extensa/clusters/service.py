@@ -21,7 +21,7 @@ from extensa.clusters.model import RECORD_TYPE, Cluster, Record, cluster_of
 from extensa.clusters.project import lane, project
 from extensa.clusters.records import Found, decided_anew
 from extensa.clusters.removal import removal
-from extensa.clusters.settle import expire, settle
+from extensa.clusters.settle import expire, overtaken, settle
 from extensa.link import sealing
 from extensa.link.cluster import ClusterFeed, ClusterReports, ObservedCluster
 from extensa.link.sealing import Sealed
@@ -140,6 +140,10 @@ class Clusters:
             found = await records.find_by_uid(self._store, host, seen.uid)
             if found is None:
                 _log.debug("a report of a cluster that is not this host's, or no more", uid=seen.uid, host=host)
+                return
+            if (beyond := overtaken(found.record, seen)) is not None:
+                await self._store.commit(records.settled(found, beyond))
+                _log.warning("a host knows a later generation", cluster=found.record.id, generation=seen.generation)
                 return
             operation = await records.active_operation(self._store, found.record)
             fresh = self._fresh_kubeconfigs(found.record, seen)

@@ -65,6 +65,15 @@ def settle(
     return _if_new(record, changed)
 
 
+def overtaken(record: Record, seen: ObservedCluster) -> Settled | None:
+    """Return the record past the generation that ``seen`` speaks of, when this database never gave it: it was put back
+    from an older copy, and a host takes nothing that is not newer than what it has. None for any other report.
+    """
+    if seen.uid != record.uid or seen.generation <= record.generation:
+        return None
+    return Settled(replace(record, generation=seen.generation + 1))
+
+
 def expire(record: Record, operation: Operation | None, host_seen: datetime | None, now: datetime) -> Settled | None:
     """Return what time alone settles: the active operation beyond its deadline fails, with what is known of why.
 

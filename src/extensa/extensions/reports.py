@@ -14,7 +14,7 @@ from extensa.base.log import correlated, get_logger
 from extensa.extensions import records
 from extensa.extensions.masking import masked
 from extensa.extensions.model import Extension
-from extensa.extensions.settle import Settled, settle
+from extensa.extensions.settle import Settled, overtaken, settle
 from extensa.link.extension import ExtensionReports, ObservedExtension, Phase
 from extensa.store.port import Row, StaleWrite, Store
 from extensa.store.vault import Vault
@@ -68,7 +68,9 @@ class Reports:
                     return
                 continue
             operation = await active_operation(self._store, extension)
-            outcome = settle(extension, operation, self._masked(extension, observed), now)
+            outcome = overtaken(extension, observed) or settle(
+                extension, operation, self._masked(extension, observed), now
+            )
             if outcome is None:
                 return
             try:

@@ -76,6 +76,15 @@ def settle(
     return Settled(fresh, ended, observed.objects if changed else None)
 
 
+def overtaken(extension: Extension, observed: ObservedExtension) -> Settled | None:
+    """Return the record past the generation that ``observed`` speaks of, when this database never gave it: it was put
+    back from an older copy, and an agent takes nothing that is not newer than what it has. None for any other report.
+    """
+    if observed.uid != extension.uid or observed.generation <= extension.generation:
+        return None
+    return Settled(replace(extension, generation=observed.generation + 1))
+
+
 def _fenced(extension: Extension, observed: ObservedExtension) -> bool:
     """Whether a report has no say: of another identity or generation, told before, older than the newest one, or an
     outcome that cannot be one of what was asked for.
@@ -133,6 +142,24 @@ def orphaned(extension: Extension, operation: Operation | None, now: datetime) -
         next_step="Create the cluster again, then the extension.",
     )
     return Settled(None, operations.failed(active, now, failures.error(failure, State(active.doing))))
+
+
+def abandoned(operation: Operation, extension: Extension | None, now: datetime) -> Operation:
+    """Return the end of an operation that no record names any more, so that none would ever finish it; ``extension`` is
+    who has its resource's id now.
+    """
+    if extension is not None and extension.uid == operation.resource_uid:
+        return operations.superseded(operation, now)
+    doing = State(operation.doing)
+    if doing is State.DELETING:
+        return operations.succeeded(operation, now)
+    failure = Failure(
+        code="ExtensionGone",
+        message="The extension was removed while the operation ran.",
+        step="",
+        next_step="Create it again if it is still wanted.",
+    )
+    return operations.failed(operation, now, failures.error(failure, doing))
 
 
 def _active(extension: Extension, operation: Operation | None) -> Operation | None:

@@ -316,3 +316,16 @@ async def test_reports_at_the_same_time_as_writes_lose_nothing(world: World) -> 
 
     assert "Succeeded" == body["properties"]["provisioningState"]
     assert 5 == len(body["tags"])
+
+
+async def test_a_database_put_back_from_a_copy_goes_past_what_the_host_knows(world: World) -> None:
+    """A host takes nothing that is not newer than what it has; from an older one it would never hear again."""
+    answer = await world.put()
+    told = await world.told()
+    await world.report(replace(told, generation=7))
+    beyond = await world.told()
+
+    assert (8, told.uid) == (beyond.generation, beyond.uid)
+    assert "Creating" == (await world.operation(answer)).status
+    await world.report(beyond)
+    assert "Succeeded" == (await world.operation(answer)).status
