@@ -4,6 +4,7 @@ The fast path (a write, a report) and the repair path (`sweep`) write what the s
 cannot drift apart. It holds the server's sealing key: hosts seal kubeconfigs to it, and the vault keeps them.
 """
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -133,7 +134,12 @@ class Clusters:
             await self._store.commit(self._heartbeats.due())
         for seen in reports.observed:
             with correlated(seen.correlation_id):
-                await self._observe(host, seen)
+                try:
+                    await self._observe(host, seen)
+                except ExtensaError:
+                    raise
+                except Exception:  # noqa: BLE001 - a defect of ours must not keep the others from being heard
+                    _log.error("a report could not be taken", uid=seen.uid, host=host, exc_info=True)
 
     async def _observe(self, host: str, seen: ObservedCluster) -> None:
         async def attempt() -> None:
@@ -190,6 +196,7 @@ class Clusters:
         while rows:
             for row in rows:
                 await self._look(row)
+                await asyncio.sleep(0)  # reads are inline: thousands of them must not hold up everybody else
             last = len(rows) < _PAGE
             rows = [] if last else await self._store.list(type=RECORD_TYPE, after=rows[-1].key, limit=_PAGE)
         if due := self._heartbeats.due():

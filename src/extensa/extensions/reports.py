@@ -50,9 +50,17 @@ class Reports:
         self._clock = clock
 
     async def observe(self, agent: str, reports: ExtensionReports) -> None:
-        """Settle each of ``reports``; raises `Unavailable` when other writes left no moment to do so."""
+        """Settle each of ``reports``; raises `Unavailable` when other writes left no moment to do so.
+
+        One that we stumble over does not keep the others from being heard: the agent would send the batch for ever.
+        """
         for observed in reports.observed:
-            await self._observe(agent, observed)
+            try:
+                await self._observe(agent, observed)
+            except ExtensaError:
+                raise
+            except Exception:  # noqa: BLE001 - a defect of ours; the deadline ends what it leaves open
+                _log.error("a report could not be taken", uid=observed.uid, agent=agent, exc_info=True)
 
     async def _observe(self, agent: str, observed: ObservedExtension) -> None:
         for _ in range(ATTEMPTS):

@@ -30,6 +30,8 @@ LONGEST_STATUS = 6000
 HEALTHY = "Current"
 """kstatus' word for an object that is what it should be."""
 _LONGEST_WORDS = 1000
+_DRIFT = timedelta(minutes=1)
+"""How far an agent's clock may run ahead of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def settle(
 
     ``operation`` is the record of the extension's active operation, if it has one.
     """
-    if _fenced(extension, observed):
+    if _fenced(extension, observed, now):
         return None
     active = _active(extension, operation)
     if observed.phase is Phase.GONE:
@@ -85,16 +87,17 @@ def overtaken(extension: Extension, observed: ObservedExtension) -> Settled | No
     return Settled(replace(extension, generation=observed.generation + 1))
 
 
-def _fenced(extension: Extension, observed: ObservedExtension) -> bool:
+def _fenced(extension: Extension, observed: ObservedExtension, now: datetime) -> bool:
     """Whether a report has no say: of another identity or generation, told before, older than the newest one, or an
-    outcome that cannot be one of what was asked for.
+    outcome that cannot be one of what was asked for. A newest one that lies in the future was told by a clock that has
+    been set back since, and is older than anything.
     """
     if observed.uid != extension.uid or observed.generation != extension.generation:
         return True
     seen = extension.observed
     if seen is not None and seen.generation == observed.generation:
         told = observed.observed_at == seen.observed_at and observed.phase is seen.phase
-        if told or observed.observed_at < seen.observed_at:
+        if told or observed.observed_at < seen.observed_at <= now + _DRIFT:
             return True
     return observed.phase is (Phase.READY if extension.presence is Presence.ABSENT else Phase.GONE)
 
