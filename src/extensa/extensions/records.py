@@ -193,6 +193,8 @@ def settled(before: Extension, etag: str, outcome: Settled, now: datetime) -> li
     if outcome.extension is None:
         return [*_gone(before, etag), *_operations(outcome.operation)]
     writes = [_record(outcome.extension, etag), *_operations(outcome.operation)]
+    if outcome.extension.generation != before.generation:
+        writes.append(_desired(outcome.extension))
     if outcome.objects is not None:
         seen = SeenObjects(heard_at=now, objects=outcome.objects)
         key = objects_key(before)
@@ -220,6 +222,12 @@ def orphan_gone(orphan: Extension, etag: str) -> list[Write]:
         DeleteResource(uid_key(orphan.uid)),
         DeleteFeed(lane(orphan.agent), orphan.key),
     ]
+
+
+def ended(operation: Operation, etag: str | None) -> list[Write]:
+    """Return the writes that end an operation which the record at ``etag`` (None: there is none) does not name."""
+    key = operation.resource_id.casefold()
+    return [Require(key, Expect.ABSENT if etag is None else etag), *_operations(operation)]
 
 
 def _replaced(orphan: tuple[Extension, str] | None, extension: Extension) -> list[Write]:

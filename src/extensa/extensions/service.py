@@ -4,7 +4,7 @@ This is what the ARM front, the link and the night watch see of the room; each m
 the work. It holds no rule and no state of its own.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -20,8 +20,9 @@ from extensa.extensions.decision import Absent, Accepted, Denied, Removed, missi
 from extensa.extensions.draft import Draft
 from extensa.extensions.evidence import Shelf
 from extensa.extensions.feeding import Feeding
+from extensa.extensions.masking import masked_objects
 from extensa.extensions.model import TYPE, Extension, State
-from extensa.extensions.reports import Reports
+from extensa.extensions.reports import Reports, opened
 from extensa.extensions.rules import decide_delete, decide_patch, decide_put
 from extensa.extensions.source import Catalog, Clusters, Questions
 from extensa.extensions.sweep import Sweep
@@ -67,6 +68,7 @@ class Extensions:
         evidence_due: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
+        self._vault = vault
         self._clusters = clusters
         self._questions = questions
         self._clock = clock
@@ -184,9 +186,16 @@ class Extensions:
         answer = await self._questions.ask(extension.agent, question, now)
         if answer.failure_code:
             raise Unavailable(answer.failure_code, answer.failure_message, target=extension.id)
-        objects = msgspec.convert(answer.body.get("objects", []), list[ObjectHealth])
+        told = msgspec.convert(answer.body.get("objects", []), list[ObjectHealth])
+        objects = masked_objects(told, self._secrets(extension))
         count = max(len(objects), int(answer.body.get("objectCount", 0)))
         return Answer(200, _objects(objects, count, arm_time(self._clock())))
+
+    def _secrets(self, extension: Extension) -> Collection[str]:
+        try:
+            return opened(self._vault, extension).values()
+        except ExtensaError:  # which texts to look for cannot be known; the agent masks what it says, too
+            return ()
 
     async def _missing(self, request: Request) -> ExtensaError:
         if await self._clusters.find(request.id.scope.key) is None:
