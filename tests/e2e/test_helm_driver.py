@@ -219,7 +219,7 @@ async def test_a_cause_is_told_by_a_real_api(
 
     assert error is not None
     assert code == error.code
-    assert error.message.startswith(TABLE[code].words)
+    assert error.message.startswith(TABLE[code].words.removesuffix("."))
 
 
 @pytest.mark.parametrize(
