@@ -12,11 +12,11 @@ from msgspec.structs import replace
 from extensa.base.clock import Clock
 from extensa.base.errors import ExtensaError, Refused
 from extensa.base.log import get_logger
-from extensa.extensions import records
+from extensa.extensions import failures, records
 from extensa.extensions.project import AtRest
 from extensa.extensions.reports import active_operation
 from extensa.extensions.settle import unserved
-from extensa.link.extension import DesiredExtension, ExtensionFeed, Failure
+from extensa.link.extension import DesiredExtension, ExtensionFeed
 from extensa.link.sealing import Sealed, seal
 from extensa.store.port import FeedRow, StaleWrite, Store
 from extensa.store.vault import Vault
@@ -67,8 +67,9 @@ class Feeding:
             if isinstance(error, Refused):
                 raise
             _log.error("a desired document cannot be served", extension=kept.desired.resource_id, code=error.code)
-            with contextlib.suppress(StaleWrite):  # who wrote in the meantime has another document
-                await self._give_up(row.key, kept.desired, error)
+            if error.code == "SealBroken":
+                with contextlib.suppress(StaleWrite):  # who wrote in the meantime has another document
+                    await self._give_up(row.key, kept.desired, error)
             return None
 
     async def _give_up(self, key: str, desired: DesiredExtension, error: ExtensaError) -> None:
@@ -77,7 +78,7 @@ class Feeding:
         extension = None if row is None else records.extension_of(row.body)
         if row is None or extension is None or extension.generation != desired.generation:
             return
-        failure = Failure(code=error.code, message=error.message, step="", next_step=error.next_step or "")
+        failure = failures.found("SealBroken", error.message, extension.id)
         now = self._clock()
         outcome = unserved(extension, await active_operation(self._store, extension), failure, now)
         if outcome is not None:

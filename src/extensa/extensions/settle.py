@@ -157,12 +157,7 @@ def orphaned(extension: Extension, operation: Operation | None, now: datetime) -
         return Settled(None)
     if active.doing == State.DELETING:
         return Settled(None, operations.succeeded(active, now))
-    failure = Failure(
-        code="ClusterGone",
-        message="The cluster was deleted while the operation ran.",
-        step="",
-        next_step="Create the cluster again, then the extension.",
-    )
+    failure = failures.found("ClusterGone", target=extension.id[: len(extension.cluster_key)])
     return Settled(None, operations.failed(active, now, failures.error(failure, State(active.doing))))
 
 
@@ -175,13 +170,7 @@ def abandoned(operation: Operation, extension: Extension | None, now: datetime) 
     doing = State(operation.doing)
     if doing is State.DELETING:
         return operations.succeeded(operation, now)
-    failure = Failure(
-        code="ExtensionGone",
-        message="The extension was removed while the operation ran.",
-        step="",
-        next_step="Create it again if it is still wanted.",
-    )
-    return operations.failed(operation, now, failures.error(failure, doing))
+    return operations.failed(operation, now, failures.error(failures.found("ExtensionGone"), doing))
 
 
 def _active(extension: Extension, operation: Operation | None) -> Operation | None:

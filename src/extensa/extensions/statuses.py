@@ -83,9 +83,7 @@ def failed(failure: Failure, doing: State, at: datetime) -> Status:
 
 def failure_of(observed: ObservedExtension) -> Failure:
     """Return the failure that was told, in bounded words."""
-    told = observed.failure or Failure(
-        code="Unknown", message="The agent gave up without saying why.", step="", next_step="Look at the agent's log."
-    )
+    told = observed.failure or failures.found("ReasonUnknown")
     return replace(told, message=told.message[:_LONGEST_WORDS], next_step=told.next_step[:_LONGEST_WORDS])
 
 
