@@ -151,7 +151,7 @@ _ROWS = (
     Cause(
         "OwnedByAnother",
         "An object of the release exists already and is not the release's.",
-        "Delete or rename the object named in the message, or install under other names.",
+        "Delete or rename the object named in the message, or have it taken over (`--adopt`).",
     ),
     Cause(
         "KindUnknown",
@@ -187,7 +187,7 @@ _ROWS = (
     Cause(
         "ReleaseNotOurs",
         "A release of this name exists and was not made by this extension.",
-        "Uninstall that release with `helm uninstall`, or choose another extension name or namespace.",
+        "Have it taken over (`--adopt`), uninstall it with `helm uninstall`, or choose another name or namespace.",
     ),
     Cause(
         "ReleaseLocked",
@@ -198,7 +198,12 @@ _ROWS = (
     Cause(
         "ReleaseRecordCorrupt",
         "Helm's record of the release cannot be read.",
-        "Delete the Secret named in the message; earlier revisions are then used.",
+        "Run `extensa extension retry`: the record is set aside, and an earlier revision or a fresh install is used.",
+    ),
+    Cause(
+        "ReleaseNewer",
+        "The release was made for a later generation than the control plane asks for.",
+        "Update the extension: the control plane's database is older than what is in the cluster.",
     ),
     Cause("HookFailed", "A hook of the chart failed.", "Look at the hook's Job or Pod named in the message."),
     Cause(
@@ -227,7 +232,11 @@ _ROWS = (
         "Not everything became ready in time.",
         "Look at the objects named in the message, or allow more time.",
     ),
-    Cause("ObjectMissing", "An object of the release is not there.", "Update the extension to have it applied again."),
+    Cause(
+        "ObjectMissing",
+        "An object of the release is not there.",
+        "Run `extensa extension retry` to have it applied again.",
+    ),
     Cause("ProgressDeadlineExceeded", "A Deployment made no progress within its deadline.", "Look at its Pods."),
     Cause("PodsRefused", "Pods of a set are refused by the API.", "Satisfy the quota or policy named in the message."),
     Cause(

@@ -201,7 +201,8 @@ class ObservedExtension(Struct, frozen=True, kw_only=True):
 
     ``revision`` and ``chart_version`` are of the release as Helm records it (0 and "" when there is none). ``objects``
     is bounded to 200; ``object_count`` is the true number. ``evidence`` is the id of what was kept of the failure;
-    a question asks for it.
+    a question asks for it. ``drift`` is bounded to 100, ``drift_count`` is the true number. ``remedy`` is what was done
+    after the failure.
     """
 
     uid: str
@@ -216,13 +217,20 @@ class ObservedExtension(Struct, frozen=True, kw_only=True):
     failure: Failure | None = None
     evidence: str = ""
     correlation_id: str = ""
+    drift: list[Drift] = []
+    drift_count: int = 0
+    remedy: Remedy | None = None
 
 
 class ExtensionFeed(Struct, frozen=True, kw_only=True):
-    """One answer to an agent's long poll: desired documents in order, and the cursor to ask with next time."""
+    """One answer to an agent's long poll: desired documents in order, and the cursor to ask with next time.
+
+    ``whole`` says that every extension of the agent's that there is stands in it: whatever is not named is no more.
+    """
 
     cursor: int
     desired: list[DesiredExtension]
+    whole: bool = False
 
 
 class ExtensionReports(Struct, frozen=True, kw_only=True):
