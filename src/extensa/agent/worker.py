@@ -31,7 +31,7 @@ from extensa.helm.health import Level
 from extensa.helm.readiness import of_objects
 from extensa.helm.release import LABEL_ACT
 from extensa.helm.state import Good, Name, Sighting, State
-from extensa.link.extension import DesiredExtension, DriftMode, ObservedExtension, Phase, Presence
+from extensa.link.extension import DesiredExtension, DriftMode, ObservedExtension, Phase, Presence, Remedy
 
 _log = get_logger("agent")
 
@@ -166,7 +166,7 @@ class Worker:
             generation=self.case.desired.generation,
             phase=Phase.FAILED,
             at=self._tools.clock(),
-            failure=observed.as_failure(found, self._mask),
+            failure=observed.as_failure(found, self._mask, self.case.desired),
             evidence=verdict.evidence,
             due=verdict.due,
             tries=turn,
@@ -183,12 +183,16 @@ class Worker:
             verdict = await pursuit.run()
             if verdict is None or self.case.newer.is_set():
                 return _Next.PURSUE
-            done = observed.as_remedy(outcome.due, verdict.failure, self.case.sighting, self._mask)
+            done = self._as_remedy(outcome.due, verdict.failure)
             if done.failure is None and done.revision:
                 self._note_good()
             await self._keep(self._with_another_try(msgspec.structs.replace(outcome, due=None, remedy=done)))
         self._tell_failure()
         return None
+
+    def _as_remedy(self, due: remedy.Due, failure: Finding | None) -> Remedy:
+        told = observed.as_failure(failure, self._mask, self.case.desired) if failure is not None else None
+        return observed.as_remedy(due, told, self.case.sighting)
 
     def _with_another_try(self, outcome: Outcome) -> Outcome:
         policy = self.case.desired.failure_policy
@@ -279,7 +283,7 @@ class Worker:
         outcome, case, now = self._outcome, self.case, self._tools.clock()
         if outcome is None:
             return
-        failure = outcome.failure or observed.as_failure(finding("HelmFailed"), self._mask)
+        failure = outcome.failure or observed.as_failure(finding("HelmFailed"), self._mask, self.case.desired)
         if outcome.again is not None:
             words = observed.next_try(outcome.tries + 1, case.desired.failure_policy, outcome.again, now)
             hint = Finding(failure.code, failure.message)
