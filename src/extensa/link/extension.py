@@ -222,7 +222,7 @@ class ObservedExtension(Struct, frozen=True, kw_only=True):
     remedy: Remedy | None = None
 
 
-class ExtensionFeed(Struct, frozen=True, kw_only=True):
+class ExtensionFeed(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One answer to an agent's long poll: desired documents in order, and the cursor to ask with next time.
 
     ``whole`` says that every extension of the agent's that there is stands in it: whatever is not named is no more.
