@@ -121,7 +121,9 @@ def test_a_failure_is_diagnosed_by_the_product_and_nothing_it_wrote_holds_the_se
     first = product.run("extension", "diagnose", *named).stdout
     product.run("extension", "update", *named, "--config", "mode=hook", "--yes", ok=False)
     second = product.json("extension", "diagnose", *named)
-    assert "" == product.shell("kubectl get secrets -n fails-system -l owner=helm -o name").stdout.strip()  # it was put right
+    assert (
+        "" == product.shell("kubectl get secrets -n fails-system -l owner=helm -o name").stdout.strip()
+    )  # it was put right
     bundle = tmp_path / "bundle.tar.gz"
     product.run("support-bundle", "--output", str(bundle))
 
