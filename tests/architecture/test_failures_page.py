@@ -51,6 +51,7 @@ COMING = [
     "ReleaseNewer",
     "ReleaseNotOurs",
     "ReleaseRecordCorrupt",
+    "SealBroken",
     "Unschedulable",
     "VolumeLost",
     "VolumePending",
