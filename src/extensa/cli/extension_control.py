@@ -29,8 +29,8 @@ def cancel(session: Session, path: str) -> None:
 def retry(session: Session, path: str, *, no_wait: bool) -> None:
     """Try again: the same version and settings, a new operation.
 
-    For what has failed or was canceled; on an extension that has succeeded it is applied once more, which puts drift
-    right. It joins an operation that runs already. `extensa extension diagnose` says why it failed.
+    For what has failed or was canceled; on one that has succeeded it is looked at anew, and drift is put right once. It
+    joins an operation that runs already. `extensa extension diagnose` says why it failed.
     """
     perform(session, path, "retry", title=f"Retrying {name_of(path)}", no_wait=no_wait)
 
