@@ -77,6 +77,8 @@ class Observation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     failure: Failure | None = None
     evidence: str = ""
     """The id of what the agent has kept of this failure."""
+    health: str = ""
+    """How its objects fare, in one word: Healthy, Unhealthy or Unknown."""
 
 
 class Extension(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -183,7 +183,15 @@ def _observation(observed: ObservedExtension, now: datetime) -> Observation:
         objects_digest=hashlib.blake2b(msgspec.json.encode(observed.objects), digest_size=8).hexdigest(),
         failure=observed.failure and replace(observed.failure, raw=""),
         evidence=observed.evidence,
+        health=health(observed),
     )
+
+
+def health(observed: ObservedExtension) -> str:
+    """Return how the objects fare in one word; it says nothing of how the operation ended."""
+    if not observed.objects:
+        return "Unknown" if observed.phase is not Phase.READY else "Healthy"
+    return "Healthy" if all(seen.health == HEALTHY for seen in observed.objects) else "Unhealthy"
 
 
 def _statuses(extension: Extension, observed: ObservedExtension, doing: State) -> list[Status]:
