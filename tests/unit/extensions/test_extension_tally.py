@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from extensa.extensions.records import ROW_TYPE
+from extensa.extensions.settle import health
 from extensa.extensions.tally import Tally
+from extensa.link.extension import Drift, ObjectHealth, ObservedExtension, Phase
 from extensa.store.port import Expect, PutResource, Store
 from extensa.store.sqlite import open_store
 
@@ -59,3 +61,30 @@ async def test_a_clock_that_is_set_back_does_not_stop_the_count(store: Store) ->
 
     now[0] -= timedelta(days=1)
     assert {("Failed", "Unknown"): 1} == await tally.read()
+
+
+def seen(*healths: str, phase: Phase = Phase.READY, drift: list[Drift] | None = None) -> ObservedExtension:
+    objects = [ObjectHealth(kind="K", name="n", namespace="", health=each) for each in healths]
+    return ObservedExtension(
+        uid="u", generation=1, phase=phase, observed_at=NOW, statuses=[], objects=objects, drift=drift or []
+    )
+
+
+FIELD = Drift(kind="K", name="n", namespace="", path="/spec")
+
+
+@pytest.mark.parametrize(
+    ("observed", "expected"),
+    [
+        (seen(), "Healthy"),
+        (seen("Current", "Current"), "Healthy"),
+        (seen("Current", "InProgress"), "Unhealthy"),
+        (seen("Current", drift=[FIELD]), "Drifted"),
+        (seen("Failed", drift=[FIELD]), "Unhealthy"),
+        (seen("Current", phase=Phase.FAILED), "Healthy"),
+        (seen(phase=Phase.FAILED), "Unknown"),
+        (seen(phase=Phase.WORKING), "Unknown"),
+    ],
+)
+def test_health_is_one_word(observed: ObservedExtension, expected: str) -> None:
+    assert expected == health(observed)
