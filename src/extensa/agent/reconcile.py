@@ -20,6 +20,7 @@ from extensa.agent.installer import account, prepare_account, remove_account
 from extensa.agent.memory import Memory
 from extensa.agent.prepare import Prepared
 from extensa.base.clock import Clock
+from extensa.base.crash_points import reached
 from extensa.base.errors import ExtensaError
 from extensa.base.log import get_logger
 from extensa.helm.actions import Work, perform
@@ -191,6 +192,7 @@ class Pursuit:
         """Take down what a failed act has left before something else clears it away; once in an effort."""
         last = self._effort.done[-1].failure if self._effort.done else None
         if act.step in _REMEDIES and last is not None and self._prepared.wanted.present and not self._taken:
+            reached("agent.remedy-due")
             self._taken = await self._take_down(cluster, last, followed_by=f"{act.step.value}: {act.reason}")
 
     async def _take_down(self, cluster: Cluster | None, failure: Finding, *, followed_by: str = "") -> str:
@@ -205,6 +207,7 @@ class Pursuit:
         except ExtensaError as error:
             _log.warning("evidence could not be kept", code=error.code, message=error.message)
             return ""
+        reached("agent.evidence-kept")
         return evidence.id
 
     async def _done(self, cluster: Cluster | None, state: State, act: Act) -> Verdict:
@@ -248,16 +251,19 @@ class Pursuit:
             leaving = sighting.release.inventory
             self._case.kept = msgspec.structs.replace(self._case.kept, leaving=leaving)
             await self._tools.memory.keep(self._case.kept)
+            reached("agent.leaving-kept")
 
     async def _perform(self, cluster: Cluster, act: Act, work: Work) -> Finding | None:
         """Run the act to its end; something newer that is wanted ends it after a moment of grace."""
         left = (self._effort.deadline - self._tools.clock()).total_seconds()
+        reached("agent.act-due")
         task = asyncio.create_task(perform(self._tools.driver, act, work, timeout=max(left, _SHORTEST_ACT)))
         newer = asyncio.create_task(self._case.newer.wait())
         try:
             while not newer.done():
                 await asyncio.wait((task, newer), timeout=_TICK, return_when=asyncio.FIRST_COMPLETED)
                 if task.done():
+                    reached("agent.act-ended")
                     return task.result()
                 words = await self._glimpse(cluster) if work.wait else ""
                 self._case.say(words or f"{_NAMES[act.step]} with Helm: {act.reason}", None)

@@ -19,6 +19,7 @@ from extensa.agent.memory import Outcome, Remembered
 from extensa.agent.prepare import Prepared, prepare
 from extensa.agent.reconcile import Pursuit, Tools, Verdict
 from extensa.agent.reporter import Reporter
+from extensa.base.crash_points import reached
 from extensa.base.ids import new_id
 from extensa.base.log import correlated, get_logger
 from extensa.helm.causes import Finding, finding, of_error
@@ -88,6 +89,7 @@ class Worker:
         outcome = self.case.kept.outcome
         if outcome is None or (outcome.uid, outcome.generation) != (desired.uid, desired.generation):
             await self._tools.memory.keep(self.case.kept)
+            reached("agent.document-kept")
             if await self._pursue(prepared) is _Next.END:
                 return _Next.END
         return await self._watch_over(prepared)
@@ -115,6 +117,7 @@ class Worker:
             await self._give_up(verdict.failure, verdict.evidence)
             return None
         if not prepared.wanted.present:
+            reached("agent.release-gone")
             self._reporter.tell(observed.gone(self.case.desired, now, kept=verdict.kept, note=verdict.note))
             return _Next.END
         self._tell(observed.ready(self.case.desired, self.case.sighting or Sighting(), now, mask=self._mask))
@@ -140,6 +143,7 @@ class Worker:
         )
         self.case.kept = msgspec.structs.replace(self.case.kept, outcome=outcome)
         await self._tools.memory.keep(self.case.kept)
+        reached("agent.outcome-kept")
 
     async def _watch_over(self, prepared: Prepared) -> _Next:
         """Tell how the release fares until it must be pursued again."""

@@ -5,7 +5,8 @@ Nothing else in the project may ask the machine for the date.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 Clock = Callable[[], datetime]
 """Returns the present moment, timezone-aware, in UTC."""
@@ -14,6 +15,21 @@ Clock = Callable[[], datetime]
 def utc_now() -> datetime:
     """Return the machine's present moment in UTC: the only real `Clock`."""
     return datetime.now(UTC)
+
+
+def set_wrong(file: Path) -> Clock:
+    """Return a `Clock` that is wrong by as many seconds as ``file`` holds whenever it is asked, none without a file.
+
+    So a test makes a running process meet a jump of the clock without touching the machine's.
+    """
+
+    def wrong() -> datetime:
+        try:
+            return utc_now() + timedelta(seconds=float(file.read_text(encoding="ascii")))
+        except (FileNotFoundError, ValueError):  # being written
+            return utc_now()
+
+    return wrong
 
 
 def arm_time(moment: datetime) -> str:

@@ -61,7 +61,7 @@ def main() -> int:
         with reading_settings():
             plan = _plan(settings, home)
         logging.getLogger().addHandler(Forwarding())
-        uvloop.run(run(plan, environ=os.environ))
+        uvloop.run(run(plan, environ=os.environ, clock=settings.clock))
 
     return guarded(PROCESS, settings, work)
 

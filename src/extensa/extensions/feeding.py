@@ -8,6 +8,7 @@ import asyncio
 
 from msgspec.structs import replace
 
+from extensa.base.crash_points import reached
 from extensa.base.errors import ExtensaError, Refused
 from extensa.base.log import get_logger
 from extensa.extensions import records
@@ -52,6 +53,8 @@ class Feeding:
                 desired.append(document)
             if number % PAGE == PAGE - 1:
                 await asyncio.sleep(0)  # sealing thousands of documents must not hold up everybody else
+        if desired:
+            reached("server.feed-read")
         return ExtensionFeed(cursor=rows[-1].sequence if rows else after, desired=desired)
 
     def _served(self, row: FeedRow, agent_key: str) -> DesiredExtension | None:

@@ -1,0 +1,172 @@
+"""One extension driven by somebody who remembers every answer: PUT, PATCH, DELETE, again and again.
+
+Writes of one extension follow each other, so that it is always known what was acknowledged last. A write without an
+answer leaves a doubt, which is resolved by reading before the next one: what is read must be the last acknowledged
+wish or one of those in doubt, else an acknowledged write was lost.
+"""
+
+import asyncio
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from chaos.api import Answer, Api, NoAnswer
+from chaos.charts import VERSIONS
+from chaos.history import History
+
+_GOING = ("Deleting",)
+_ENDED = ("Succeeded", "Failed", "Canceled")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What an extension should be; ``mark`` is None for one that should not be."""
+
+    mark: str | None
+    version: str = ""
+    secret: str = field(default="", repr=False)
+
+
+@dataclass
+class Driver:
+    """The one who drives the extension ``name``; ``wish`` is what was acknowledged last."""
+
+    api: Api
+    name: str
+    type: str
+    chance: random.Random
+    history: History
+    canary: str
+    wish: Wish = Wish(None)
+    doubts: list[Wish] = field(default_factory=list)
+    operations: list[str] = field(default_factory=list)
+    writes: int = 0
+    _serial: int = 0
+
+    @property
+    def namespace(self) -> str:
+        """Where the release lives."""
+        return f"chaos-{self.name}"
+
+    @property
+    def path(self) -> str:
+        """The extension's path."""
+        return self.api.extension(self.name)
+
+    async def run(self) -> None:
+        """Drive until cancelled."""
+        while True:
+            answer = await self.step()
+            if answer is not None and answer.operation is not None and self.chance.random() < 0.5:
+                await self.ended(answer.operation)
+            else:
+                await asyncio.sleep(self.chance.choice((0.0, 0.3, 1.0, 2.0)))
+
+    async def step(self) -> Answer | None:
+        """Write something; return the answer, None when there was none."""
+        if self.doubts:
+            await self.resolve()
+        if self.wish.mark is None:
+            return await self.put()
+        return await self.chance.choice((self.put, self.put, self.patch, self.patch, self.delete))()
+
+    async def put(self, *, version: str = "", **settings: str) -> Answer | None:
+        """Create or replace it."""
+        wish = self._fresh(version or self.chance.choice(VERSIONS))
+        return await self._write("PUT", wish, {"properties": self.properties(wish, settings)})
+
+    async def patch(self, **settings: str) -> Answer | None:
+        """Change its settings, keeping the version."""
+        wish = self._fresh(self.wish.version)
+        found = self.properties(wish, settings)
+        named = ("configurationSettings", "configurationProtectedSettings")
+        return await self._write("PATCH", wish, {"properties": {k: v for k, v in found.items() if k in named}})
+
+    async def delete(self) -> Answer | None:
+        """Remove it."""
+        return await self._write("DELETE", Wish(None), None)
+
+    def properties(self, wish: Wish, settings: Mapping[str, str]) -> dict[str, Any]:
+        """What a PUT says of ``wish``."""
+        return {
+            "extensionType": self.type,
+            "version": wish.version,
+            "autoUpgradeMinorVersion": False,
+            "scope": {"cluster": {"releaseNamespace": self.namespace}},
+            "configurationSettings": {"mark": wish.mark, **settings},
+            "configurationProtectedSettings": {"secret": wish.secret},
+        }
+
+    def _fresh(self, version: str) -> Wish:
+        self._serial += 1
+        return Wish(f"{self.name}-{self._serial}", version, f"{self.canary}-{self.name}-{self._serial}")
+
+    async def _write(self, method: str, wish: Wish, body: Any) -> Answer | None:
+        self.writes += 1
+        self.doubts.append(wish)
+        try:
+            answer = await self.api.send(method, self.path, body)
+        except NoAnswer as error:
+            self.history.note("no answer", extension=self.name, method=method, mark=wish.mark, why=str(error))
+            return None
+        self.doubts.clear()
+        self.history.note(
+            "answer", extension=self.name, method=method, mark=wish.mark, status=answer.status, code=answer.code,
+            operation=answer.operation,
+        )  # fmt: skip
+        if answer.status < 300:
+            self.wish = wish
+        if answer.operation is not None:
+            self.operations.append(answer.operation)
+        return answer
+
+    async def resolve(self) -> None:
+        """Ask what became of the writes in doubt."""
+        seen = await self.seen()
+        known = [wish for wish in (self.wish, *self.doubts) if _same(wish, seen)]
+        if not known:
+            self.history.violation(
+                "no acknowledged write is lost",
+                f"{self.name} is {seen!r}, acknowledged was {self.wish.mark!r}, in doubt {self.doubts!r}",
+            )
+        self.wish = known[-1] if known else self.wish
+        self.doubts.clear()
+
+    async def seen(self) -> Wish:
+        """What the front says that it should be."""
+        answer = await self.api.read(self.path)
+        if answer.status == 404:
+            return Wish(None)
+        properties = answer.body["properties"]
+        if properties["provisioningState"] in _GOING:
+            return Wish(None)
+        return Wish(properties["configurationSettings"].get("mark"), properties.get("version") or "")
+
+    async def ended(self, operation: str, *, within: float = 120) -> str:
+        """Wait until an operation has ended, and return how."""
+        async with asyncio.timeout(within):
+            while True:
+                answer = await self.api.read(operation)
+                status = str((answer.body or {}).get("status", answer.status))
+                if status in _ENDED or answer.status == 404:
+                    return status
+                await asyncio.sleep(0.1)
+
+    async def settled(self, *, within: float) -> str:
+        """Wait until the extension has come to rest; return its state, ``Absent`` for none."""
+        state = ""
+        try:
+            async with asyncio.timeout(within):
+                while True:
+                    answer = await self.api.read(self.path, within=within)
+                    state = "Absent" if answer.status == 404 else str(answer.body["properties"]["provisioningState"])
+                    if state == "Absent" or state in _ENDED:
+                        return state
+                    await asyncio.sleep(0.2)
+        except TimeoutError:
+            return f"{state} after {within:.0f} s"
+
+
+def _same(wish: Wish, seen: Wish) -> bool:
+    return wish.mark == seen.mark
