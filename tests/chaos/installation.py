@@ -51,6 +51,7 @@ class Installation:
     children: dict[str, Process] = field(default_factory=dict)
     _keepers: list[asyncio.Task[None]] = field(default_factory=list)
     starts: int = 0
+    _starts_before: int = 0
 
     def __post_init__(self) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
@@ -190,9 +191,15 @@ class Installation:
 
     def crash_at(self, point: str) -> None:
         """Order that the next process to reach ``point`` dies there."""
+        self._starts_before = self.starts
         fresh = self.order.with_suffix(".new")
         fresh.write_text(point, encoding="ascii")
         fresh.replace(self.order)
+
+    @property
+    def crashed(self) -> bool:
+        """Whether the order was obeyed and whoever did is being started again."""
+        return not self.order.exists() and self.starts > self._starts_before
 
 
 def _held(lock: Path) -> bool:

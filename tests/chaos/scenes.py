@@ -33,7 +33,7 @@ async def crash(world: World, point: str, *lead: Callable[[], Awaitable[object]]
 async def crashed(world: World, point: str) -> None:
     """Return when the order has been obeyed."""
     deadline = time.monotonic() + 60
-    while world.installation.order.exists():
+    while not world.installation.crashed:
         assert time.monotonic() < deadline, f"nothing has come to {point}"
         await asyncio.sleep(0.02)
     world.history.fault("crash", point=point)
