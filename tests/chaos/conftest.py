@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from chaos.history import History
+from chaos.history import HISTORIES
 from chaos.run import World, world
 from e2e.small_disk import SmallDisk, small_disk
 
@@ -19,19 +19,23 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallDisk]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def chaos(disk: SmallDisk, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+async def chaos(
+    disk: SmallDisk, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> AsyncIterator[World]:
     """The installation; what its end and its files show is told when everything else is over."""
     folder: Path = tmp_path_factory.mktemp("chaos")
-    async with world(folder, data=disk.path / "home", EXTENSA_CLOCK_OFFSET=str(folder / "clock")) as made:
-        _histories.append(made.history)
+    async with world(folder, data=disk.path / "home", settings={"EXTENSA_CLOCK_OFFSET": str(folder / "clock")}) as made:
+        request.config.stash[HISTORIES].append(made.history)
         yield made
     assert {} == made.history.violations, made.history.told()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what was survived."""
-    for history in _histories:
+    for history in terminalreporter.config.stash[HISTORIES]:
         terminalreporter.write_line(f"{history.summary} (seed {history.seed}; {dict(sorted(history.counts.items()))})")
 
 
-_histories: list[History] = []
+def pytest_configure(config: pytest.Config) -> None:
+    """Have somewhere to put the histories."""
+    config.stash[HISTORIES] = []

@@ -10,6 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+HISTORIES = pytest.StashKey[list["History"]]()
+"""Where a test run keeps the histories that it will tell of at its end."""
+
 
 @dataclass
 class History:

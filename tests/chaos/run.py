@@ -5,10 +5,11 @@ import random
 import shutil
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from chaos import invariants
 from chaos.api import Api, set_up
@@ -17,6 +18,7 @@ from chaos.history import History
 from chaos.installation import Installation
 from chaos.killer import CLUSTER_SIDE, Killer
 from chaos.look import Eyes, check
+from e2e.product import free_port
 
 EXTENSIONS = {"one": "chaos.hooked", "two": "chaos.plain", "three": "chaos.plain", "four": "chaos.hooked"}
 _REST = 150.0
@@ -46,6 +48,13 @@ class World:
         """The one who drives an extension, when there is one."""
         return next((each for each in self.drivers if each.name == name), None)
 
+    def jump(self, seconds: float) -> None:
+        """Let the processes' clock be wrong by so much from now on."""
+        file = Path(self.installation.settings["EXTENSA_CLOCK_OFFSET"])
+        file.write_text(str(seconds), encoding="ascii")
+        if seconds:
+            self.history.fault("clock", seconds=seconds)
+
     async def check(self, *drivers: Driver, within: float = _REST) -> None:
         """Hold everything against the invariants."""
         await check(self.installation, self.api, self.eyes, drivers or self.drivers, self.history, within=within)
@@ -53,7 +62,12 @@ class World:
 
 @asynccontextmanager
 async def world(
-    folder: Path, *, data: Path | None = None, seed: int | None = None, **settings: str
+    folder: Path,
+    *,
+    data: Path | None = None,
+    port: int = 0,
+    seed: int | None = None,
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[World]:
     """An installation with a running cluster, ended and searched for secrets afterwards.
 
@@ -62,7 +76,7 @@ async def world(
     seed = seed if seed is not None else random.SystemRandom().randrange(1 << 32)
     history = History(folder / "history.jsonl", seed)
     chance = random.Random(seed)
-    installation = Installation(folder, chance, settings, data)
+    installation = Installation(folder, chance, settings, data, port=port or free_port())
     try:
         await installation.start()
         await asyncio.to_thread(set_up, installation)
@@ -83,6 +97,24 @@ async def world(
             await asyncio.to_thread(shutil.copytree, data / name, folder / name, dirs_exist_ok=True)
 
 
+async def move(drivers: Sequence[Driver], *, seconds: float) -> None:
+    """Drive all of them for so long."""
+    moving = [asyncio.create_task(driver.run()) for driver in drivers]
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        await stop_moving(moving)
+
+
+async def stop_moving(moving: Sequence[asyncio.Task[None]]) -> None:
+    """End what `Driver.run` does; raises what it fell over."""
+    for task in moving:
+        task.cancel()
+    for ended in await asyncio.gather(*moving, return_exceptions=True):
+        if isinstance(ended, Exception):
+            raise ended
+
+
 async def rounds(
     world: World, *, kills: int, least: int = 0, batch: int = 10, pause: float = 1.0, minutes: float = 1e9
 ) -> None:
@@ -98,11 +130,7 @@ async def rounds(
             try:
                 await killer.run(batch, pause=pause)
             finally:
-                for task in moving:
-                    task.cancel()
-                for ended in await asyncio.gather(*moving, return_exceptions=True):
-                    if isinstance(ended, Exception):
-                        raise ended
+                await stop_moving(moving)
             began = time.monotonic()
             await world.check()
             world.history.note("batch", kills=world.history.kills, rest=round(time.monotonic() - began, 1))
