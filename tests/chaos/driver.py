@@ -153,6 +153,16 @@ class Driver:
                     return status
                 await asyncio.sleep(0.1)
 
+    async def told_progress(self, *, within: float = 60) -> None:
+        """Wait until the agent has told how far it is."""
+        async with asyncio.timeout(within):
+            while True:
+                answer = await self.api.read(self.path)
+                codes = [each["code"] for each in answer.body["properties"]["statuses"]]
+                if "Progress" in codes:
+                    return
+                await asyncio.sleep(0.1)
+
     async def settled(self, *, within: float) -> str:
         """Wait until the extension has come to rest; return its state, ``Absent`` for none."""
         state = ""

@@ -1,7 +1,12 @@
 """Jumps of the clock that the processes go by, hours to and fro, while extensions move: time lost, nothing else."""
 
+import asyncio
+import os
+import signal
+
 import pytest
 
+from chaos.kubelet import played
 from chaos.run import World, move
 
 pytestmark = [pytest.mark.chaos, pytest.mark.asyncio(loop_scope="session")]
@@ -23,6 +28,41 @@ async def test_a_jump_of_the_clock_while_an_extension_moves(chaos: World, hours:
         chaos.jump(0)
     await driver.put()
     await chaos.check(driver, within=60)
+
+    assert before == chaos.history.violations, chaos.history.told()
+
+
+@pytest.mark.parametrize("seconds", [-20, -90, -5 * HOUR, 5 * HOUR])
+async def test_a_jump_of_the_clock_after_progress_was_told(chaos: World, seconds: int) -> None:
+    before = dict(chaos.history.violations)
+    driver = chaos.known("told") or chaos.driver("told", "chaos.hooked")
+    try:
+        await driver.put(held="before")
+        await driver.told_progress()
+        chaos.jump(seconds)
+        async with played(chaos.eyes):
+            await chaos.check(driver, within=60)
+    finally:
+        chaos.jump(0)
+
+    assert before == chaos.history.violations, chaos.history.told()
+
+
+@pytest.mark.parametrize("seconds", [-5 * HOUR, 5 * HOUR])
+async def test_a_jump_of_the_clock_while_the_cluster_is_out_of_reach(chaos: World, seconds: int) -> None:
+    before = dict(chaos.history.violations)
+    driver = chaos.known("told") or chaos.driver("told", "chaos.hooked")
+    (victim,) = chaos.installation.named("kube-apiserver")
+    try:
+        os.kill(victim, signal.SIGSTOP)
+        await driver.put()
+        await asyncio.sleep(2.0)
+        chaos.jump(seconds)
+        await asyncio.sleep(4.0)
+        os.kill(victim, signal.SIGCONT)
+        await chaos.check(driver, within=90)
+    finally:
+        chaos.jump(0)
 
     assert before == chaos.history.violations, chaos.history.told()
 

@@ -4,6 +4,7 @@ Decisions take ``now`` as an argument and long-lived objects take a `Clock`, so 
 Nothing else in the project may ask the machine for the date.
 """
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,6 +31,14 @@ def set_wrong(file: Path) -> Clock:
             return utc_now()
 
     return wrong
+
+
+def steady(clock: Clock, ticks: Callable[[], float] = time.monotonic) -> Clock:
+    """Return a `Clock` for durations: it starts at what ``clock`` says now and goes on evenly, so that neither a jump
+    of the machine's date nor a night in which it slept uses up anybody's patience.
+    """
+    moment, began = clock(), ticks()
+    return lambda: moment + timedelta(seconds=ticks() - began)
 
 
 def arm_time(moment: datetime) -> str:

@@ -30,6 +30,7 @@ LONGEST_STATUS = 6000
 HEALTHY = "Current"
 """kstatus' word for an object that is what it should be."""
 _LONGEST_WORDS = 1000
+_GOOD = frozenset({Phase.READY, Phase.GONE})
 _DRIFT = timedelta(minutes=1)
 """How far an agent's clock may run ahead of ours."""
 
@@ -53,9 +54,9 @@ def settle(
 
     ``operation`` is the record of the extension's active operation, if it has one.
     """
-    if _fenced(extension, observed, now):
-        return None
     active = _active(extension, operation)
+    if _fenced(extension, observed, now, awaited=active is not None):
+        return None
     if observed.phase is Phase.GONE:
         return Settled(None, active and operations.succeeded(active, now))
     observation = _observation(observed, now)
@@ -87,15 +88,17 @@ def overtaken(extension: Extension, observed: ObservedExtension) -> Settled | No
     return Settled(replace(extension, generation=observed.generation + 1))
 
 
-def _fenced(extension: Extension, observed: ObservedExtension, now: datetime) -> bool:
+def _fenced(extension: Extension, observed: ObservedExtension, now: datetime, *, awaited: bool) -> bool:
     """Whether a report has no say: of another identity or generation, told before, older than the newest one, or an
     outcome that cannot be one of what was asked for. A newest one that lies in the future was told by a clock that has
-    been set back since, and is older than anything.
+    been set back since, and is older than anything. A good outcome that is still ``awaited`` is never too old: it was
+    seen, whenever that was, and only a clock that was set back a little makes it look overtaken.
     """
     if observed.uid != extension.uid or observed.generation != extension.generation:
         return True
     seen = extension.observed
-    if seen is not None and seen.generation == observed.generation:
+    longed_for = awaited and observed.phase in _GOOD
+    if seen is not None and seen.generation == observed.generation and not longed_for:
         told = observed.observed_at == seen.observed_at and observed.phase is seen.phase
         if told or observed.observed_at < seen.observed_at <= now + _DRIFT:
             return True
