@@ -94,12 +94,12 @@ class Api:
             _path(answer.headers.get("azure-asyncoperation")),
         )
 
-    async def read(self, path: str, *, within: float = 90, **query: str) -> Answer:
+    async def read(self, path: str, *, within: float = 90, method: str = "GET") -> Answer:
         """GET until there is an answer: reading again does no harm."""
         async with asyncio.timeout(within):
             while True:
                 with contextlib.suppress(NoAnswer):
-                    return await self.send("GET", path, **query)
+                    return await self.send(method, path)
                 await asyncio.sleep(0.2)
 
     async def text(self, path: str) -> str:

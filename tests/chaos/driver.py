@@ -1,4 +1,4 @@
-"""One extension driven by somebody who remembers every answer: PUT, PATCH, DELETE, again and again.
+"""One extension driven by somebody who remembers every answer: PUT, PATCH, DELETE, rollback, cancel, retry, pause.
 
 Writes of one extension follow each other, so that it is always known what was acknowledged last. A write without an
 answer leaves a doubt, which is resolved by reading before the next one: what is read must be the last acknowledged
@@ -42,6 +42,11 @@ class Driver:
     doubts: list[Wish] = field(default_factory=list)
     operations: list[str] = field(default_factory=list)
     writes: int = 0
+    present: Wish = Wish(None)
+    """What it was last wished to be while it was to be there: a removal that is canceled leaves that."""
+    held: bool = False
+    """Whether the agent may have been told to take no act."""
+    by_operation: dict[str, Wish] = field(default_factory=dict)
     _serial: int = 0
 
     @property
@@ -67,9 +72,13 @@ class Driver:
         """Write something; return the answer, None when there was none."""
         if self.doubts:
             await self.resolve()
-        if self.wish.mark is None:
+        if self.held and self.chance.random() < 0.5:
+            return await self.let_go()
+        if self.wish.mark is None and self.chance.random() < 0.9:
             return await self.put()
-        return await self.chance.choice((self.put, self.put, self.patch, self.patch, self.delete))()
+        writes = (self.put, self.put, self.patch, self.patch, self.delete)
+        commands = (self.roll_back, self.cancel, self.retry, self.pause)
+        return await self.chance.choice((*writes, *writes, *commands))()
 
     async def put(self, *, version: str = "", **settings: str) -> Answer | None:
         """Create or replace it."""
@@ -87,6 +96,45 @@ class Driver:
         """Remove it."""
         return await self._write("DELETE", Wish(None), None)
 
+    async def cancel(self) -> Answer | None:
+        """End what runs; what was to go stays."""
+        answer = await self._write("POST", self.present, None, action="cancel")
+        self.held = self.held or answer is None or answer.status < 300
+        return answer
+
+    async def retry(self) -> Answer | None:
+        """Have the same tried anew."""
+        return await self._write("POST", self.wish, None, action="retry")
+
+    async def pause(self) -> Answer | None:
+        """Have the agent take no act."""
+        answer = await self._write("POST", self.wish, None, action="pause")
+        self.held = self.held or answer is None or answer.status < 300
+        return answer
+
+    async def let_go(self) -> Answer | None:
+        """Have the agent act again, whether it was paused or canceled."""
+        answer = await self._write("POST", self.wish, None, action="resume")
+        if answer is None:
+            return None
+        answer = await self._write("POST", self.wish, None, action="retry")
+        if answer is not None and answer.status < 300:
+            self.held = False
+        return answer
+
+    async def roll_back(self) -> Answer | None:
+        """Go back to one of the configurations that are kept and that we know."""
+        kept = await self.api.read(f"{self.path}/listRevisions", method="POST")
+        known = [
+            (each["revision"], self.by_operation[each["operation"]])
+            for each in (kept.body or {}).get("value", ())
+            if each["operation"] in self.by_operation
+        ]
+        if kept.status != 200 or not known:
+            return None
+        revision, wish = self.chance.choice(known)
+        return await self._write("POST", wish, {"revision": revision}, action="rollback")
+
     def properties(self, wish: Wish, settings: Mapping[str, str]) -> dict[str, Any]:
         """What a PUT says of ``wish``."""
         return {
@@ -102,24 +150,36 @@ class Driver:
         self._serial += 1
         return Wish(f"{self.name}-{self._serial}", version, f"{self.canary}-{self.name}-{self._serial}")
 
-    async def _write(self, method: str, wish: Wish, body: Any) -> Answer | None:
+    async def _write(self, method: str, wish: Wish, body: Any, *, action: str = "") -> Answer | None:
         self.writes += 1
         self.doubts.append(wish)
+        what = action or method
         try:
-            answer = await self.api.send(method, self.path, body)
+            answer = await self.api.send(method, f"{self.path}/{action}" if action else self.path, body)
         except NoAnswer as error:
-            self.history.note("no answer", extension=self.name, method=method, mark=wish.mark, why=str(error))
+            self.history.note("no answer", extension=self.name, method=what, mark=wish.mark, why=str(error))
             return None
         self.doubts.clear()
+        identity = (answer.operation or "").partition("?")[0].rpartition("/")[2]
         self.history.note(
-            "answer", extension=self.name, method=method, mark=wish.mark, status=answer.status, code=answer.code,
-            operation=answer.operation,
+            "answer", extension=self.name, method=what, mark=wish.mark, status=answer.status, code=answer.code,
+            operation=identity,
         )  # fmt: skip
         if answer.status < 300:
-            self.wish = wish
+            self._acknowledged(wish, identity, writes=not action or action == "rollback")
         if answer.operation is not None:
             self.operations.append(answer.operation)
         return answer
+
+    def _acknowledged(self, wish: Wish, operation: str, *, writes: bool) -> None:
+        self.wish = wish
+        if writes:
+            self.held = False
+        if wish.mark is None:
+            return
+        self.present = wish
+        if operation:
+            self.by_operation[operation] = wish
 
     async def resolve(self) -> None:
         """Ask what became of the writes in doubt."""
@@ -131,6 +191,7 @@ class Driver:
                 f"{self.name} is {seen!r}, acknowledged was {self.wish.mark!r}, in doubt {self.doubts!r}",
             )
         self.wish = known[-1] if known else self.wish
+        self.present = self.wish if self.wish.mark is not None else self.present
         self.doubts.clear()
 
     async def seen(self) -> Wish:
@@ -152,6 +213,19 @@ class Driver:
                 if status in _ENDED or answer.status == 404:
                     return status
                 await asyncio.sleep(0.1)
+
+    async def free(self) -> None:
+        """Leave nothing in doubt and nothing held."""
+        while self.doubts or self.held:
+            if self.doubts:
+                await self.resolve()
+            if self.wish.mark is None:
+                self.held = False  # a removal lifts what held it
+            if self.held:
+                answer = await self.let_go()
+                if answer is not None and answer.status >= 300:
+                    assert answer.code == "ExtensionBeingDeleted", answer
+                    self.held = False
 
     async def told_progress(self, *, within: float = 60) -> None:
         """Wait until the agent has told how far it is."""

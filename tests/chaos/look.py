@@ -99,8 +99,7 @@ async def check(
 
 
 async def _at_rest(driver: Driver, within: float) -> str:
-    if driver.doubts:
-        await driver.resolve()
+    await driver.free()
     return await driver.settled(within=within)
 
 

@@ -11,6 +11,10 @@ from pathlib import Path
 from extensa.base import processes
 
 
+def open_files() -> list[str]:
+    return sorted(each.name for each in Path("/proc/self/fd").iterdir())
+
+
 async def test_what_a_child_reads_is_whole_before_it_is_started() -> None:
     """A pipe that its writer did not live to fill would be read as a short, or empty, whole."""
     large = os.urandom(3 * 1024 * 1024)
@@ -21,10 +25,10 @@ async def test_what_a_child_reads_is_whole_before_it_is_started() -> None:
 
 
 async def test_nothing_of_what_a_child_is_given_stays_open_with_us() -> None:
-    before = sorted(each.name for each in Path("/proc/self/fd").iterdir())
+    before = open_files()
     await processes.run(["true"], stdin=b"x", timeout=30)
 
-    assert before == sorted(each.name for each in Path("/proc/self/fd").iterdir())
+    assert before == open_files()
 
 
 def test_a_child_whose_parent_died_before_it_could_be_bound_to_it_does_not_begin() -> None:
