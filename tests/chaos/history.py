@@ -48,6 +48,11 @@ class History:
         self.note("violation", invariant=invariant, words=words)
 
     @property
+    def broken(self) -> int:
+        """How often an invariant was found broken."""
+        return sum(len(each) for each in self.violations.values())
+
+    @property
     def kills(self) -> int:
         """Signals sent so far."""
         return sum(count for what, count in self.counts.items() if what.startswith("kill "))
@@ -64,8 +69,7 @@ class History:
     @property
     def summary(self) -> str:
         """The last line of a run."""
-        bad = sum(len(each) for each in self.violations.values())
-        return f"{self.kills} kills, {self.faults} faults, {bad} violations"
+        return f"{self.kills} kills, {self.faults} faults, {self.broken} violations"
 
     def told(self) -> str:
         """What a failure prints: the violations, the newest events, the seed, and where everything is kept."""

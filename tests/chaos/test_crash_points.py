@@ -12,27 +12,27 @@ pytestmark = [pytest.mark.chaos, pytest.mark.asyncio(loop_scope="session")]
 
 @pytest.mark.parametrize("point", scenes.SCENES)
 async def test_a_crash_at_a_named_point_costs_nothing(chaos: World, point: str) -> None:
-    before = dict(chaos.history.violations)
+    before = chaos.history.broken
     if (driver := chaos.known("crashing")) is None:
         driver = chaos.driver("crashing", "chaos.hooked")
     await scenes.SCENES[point](chaos, driver, point)
     await chaos.check(driver)
 
-    assert before == chaos.history.violations, chaos.history.told()
+    assert before == chaos.history.broken, chaos.history.told()
 
 
 @pytest.mark.parametrize("moment", scenes.HELM)
 async def test_a_helm_killed_at_any_moment_is_recovered(chaos: World, moment: str) -> None:
-    before = dict(chaos.history.violations)
+    before = chaos.history.broken
     driver = chaos.known("held") or chaos.driver("held", "chaos.hooked")
     await scenes.helm_dies(chaos, driver, moment)
     await chaos.check(driver)
 
-    assert before == chaos.history.violations, chaos.history.told()
+    assert before == chaos.history.broken, chaos.history.told()
 
 
 async def test_a_host_that_dies_at_every_step_of_a_clusters_life_ends_it_well(chaos: World) -> None:
-    before = dict(chaos.history.violations)
+    before = chaos.history.broken
     driver = chaos.known("crashing") or chaos.driver("crashing", "chaos.plain")
     cluster = paths.cluster(chaos.api.subscription, "chaos", "extra")
     body = {
@@ -65,7 +65,7 @@ async def test_a_host_that_dies_at_every_step_of_a_clusters_life_ends_it_well(ch
     assert 404 == (await chaos.api.read(cluster)).status
     assert 1 == sum(1 for each in chaos.installation.home.clusters.iterdir())
     await chaos.check(driver)
-    assert before == chaos.history.violations, chaos.history.told()
+    assert before == chaos.history.broken, chaos.history.told()
 
 
 async def test_every_named_point_has_its_scene() -> None:

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.chaos, pytest.mark.asyncio(loop_scope="session")]
 async def test_a_full_disk_refuses_a_write_and_keeps_what_was_acknowledged(chaos: World, disk: SmallDisk) -> None:
     if not disk.mounted:
         pytest.skip("no disk of its own can be mounted here")
-    before = dict(chaos.history.violations)
+    before = chaos.history.broken
     driver = chaos.known("full") or chaos.driver("full", "chaos.plain")
     await driver.put()
     await driver.settled(within=60)
@@ -23,14 +23,14 @@ async def test_a_full_disk_refuses_a_write_and_keeps_what_was_acknowledged(chaos
             await driver.put()
     await chaos.check(driver)
 
-    assert before == chaos.history.violations, chaos.history.told()
+    assert before == chaos.history.broken, chaos.history.told()
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.1, 0.3, 0.6])
 async def test_a_disk_that_fills_up_in_the_middle_of_the_work(chaos: World, disk: SmallDisk, delay: float) -> None:
     if not disk.mounted:
         pytest.skip("no disk of its own can be mounted here")
-    before = dict(chaos.history.violations)
+    before = chaos.history.broken
     driver = chaos.known("full") or chaos.driver("full", "chaos.hooked")
     await driver.put()
     await asyncio.sleep(delay)
@@ -40,4 +40,4 @@ async def test_a_disk_that_fills_up_in_the_middle_of_the_work(chaos: World, disk
     await driver.step()
     await chaos.check(driver)
 
-    assert before == chaos.history.violations, chaos.history.told()
+    assert before == chaos.history.broken, chaos.history.told()

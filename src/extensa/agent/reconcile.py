@@ -71,6 +71,8 @@ class Tools:
     memory: Memory
     slots: asyncio.Semaphore
     clock: Clock
+    steady: Clock | None = None
+    """Measures how long an effort has taken, whatever jumps the clock makes; None: the clock does."""
 
 
 class Pursuit:
@@ -82,7 +84,8 @@ class Pursuit:
         self._desired = case.desired
         self._prepared = prepared
         self._tools = tools
-        now = tools.clock()
+        self._time = tools.steady or tools.clock
+        now = self._time()
         self._effort = Effort(now, now + timedelta(seconds=self._desired.timeout))
         self._examined = now
         self._hint: Finding | None = None
@@ -99,7 +102,7 @@ class Pursuit:
             state = await self.look(cluster)
             if state.finding is not None and state.finding.transient and state.name is Name.UNREACHABLE:
                 self._effort = self._effort.excused(state.finding)
-            act = next_act(state, self._prepared.wanted, self._effort, self._tools.clock())
+            act = next_act(state, self._prepared.wanted, self._effort, self._time())
             match act.step:
                 case Step.DONE:
                     return await self._done(cluster, state, act)
@@ -111,7 +114,7 @@ class Pursuit:
                 case _ if cluster is not None:
                     await self._before_remedy(cluster, act)
                     failed = await self._do(cluster, act)
-                    self._effort = self._effort.after(act.step, self._tools.clock(), failed)
+                    self._effort = self._effort.after(act.step, self._time(), failed)
         return None
 
     async def look(self, cluster: Cluster | None) -> State:
@@ -162,7 +165,7 @@ class Pursuit:
             return
         await self._look_deeper(cluster, state)
         self._case.say(progress(state.objects) if state.name in _SETTLING else act.reason, self._hint)
-        pause = (act.until - self._tools.clock()).total_seconds() if act.until is not None else _TICK
+        pause = (act.until - self._time()).total_seconds() if act.until is not None else _TICK
         if state.name is Name.UNREACHABLE:
             await self._case.hints.wait(pause)
             return
@@ -173,7 +176,7 @@ class Pursuit:
 
     async def _look_deeper(self, cluster: Cluster | None, state: State) -> None:
         """Now and then ask the Pods beneath a release that is not getting ready, to say what seems to hold it up."""
-        now = self._tools.clock()
+        now = self._time()
         if cluster is None or state.name is not Name.PROGRESSING or now - self._examined < _EXAMINE_EVERY:
             return
         self._examined = now
@@ -255,7 +258,7 @@ class Pursuit:
 
     async def _perform(self, cluster: Cluster, act: Act, work: Work) -> Finding | None:
         """Run the act to its end; something newer that is wanted ends it after a moment of grace."""
-        left = (self._effort.deadline - self._tools.clock()).total_seconds()
+        left = (self._effort.deadline - self._time()).total_seconds()
         reached("agent.act-due")
         task = asyncio.create_task(perform(self._tools.driver, act, work, timeout=max(left, _SHORTEST_ACT)))
         newer = asyncio.create_task(self._case.newer.wait())
