@@ -5,6 +5,7 @@ same for all: the process comes back, everything comes to rest, and every invari
 """
 
 import asyncio
+import base64
 import contextlib
 import os
 import signal
@@ -17,7 +18,7 @@ from chaos.kubelet import played
 from chaos.run import World
 from extensa.client import paths
 from extensa.helm.errors import ClusterError
-from extensa.helm.release import ReleaseStatus
+from extensa.helm.release import ObjectRef, ReleaseStatus
 
 Scene = Callable[[World, Driver, str], Awaitable[None]]
 
@@ -59,6 +60,22 @@ async def removed(world: World, driver: Driver, point: str) -> None:
     await crash(world, point, driver.delete)
 
 
+async def broken(world: World, driver: Driver, point: str) -> None:
+    """A change of an extension of which Helm's record cannot be read."""
+    await _there(driver)
+    (*_, newest) = (await world.eyes.release(driver.name, driver.namespace)).revisions
+    ref = ObjectRef("v1", "Secret", driver.namespace, newest.secret)
+    await world.eyes.kube().apply(
+        {
+            "apiVersion": ref.api_version,
+            "kind": ref.kind,
+            "metadata": {"name": ref.name, "namespace": ref.namespace},
+            "data": {"release": base64.b64encode(b"no record").decode()},
+        }
+    )
+    await crash(world, point, driver.put)
+
+
 async def remedied(world: World, driver: Driver, point: str) -> None:
     """An upgrade whose Helm is killed, so that something is to be put right."""
     await _there(driver)
@@ -92,6 +109,7 @@ SCENES: dict[str, Scene] = {
     "agent.remedy-due": remedied,
     "agent.evidence-kept": remedied,
     "agent.leaving-kept": removed,
+    "agent.aside-kept": broken,
     "agent.outcome-kept": changed,
     "agent.report-sent": changed,
     "agent.release-gone": removed,

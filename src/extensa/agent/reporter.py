@@ -5,23 +5,19 @@ over a restart, for then every extension is looked at and told anew.
 """
 
 import asyncio
-from datetime import datetime, timedelta
 from typing import Protocol
 
-import msgspec
 from msgspec import Struct
 
 from extensa.agent.control import Backoff, LinkError
 from extensa.base.crash_points import reached
 from extensa.base.log import get_logger
-from extensa.link.extension import ExtensionReports, ObservedExtension, Phase
+from extensa.link.extension import ExtensionReports, ObservedExtension
 
 _log = get_logger("agent")
 
 _PATH = "/link/v1/extensions"
 _MOST_AT_ONCE = 100
-_PUT_RIGHT = timedelta(hours=1)
-"""A clock that was set back by more was wrong: what it said then does not count any more."""
 
 
 class Sink(Protocol):
@@ -39,21 +35,12 @@ class Reporter:
         """Nothing is sent before `run`."""
         self._sink = sink
         self._waiting: dict[str, ObservedExtension] = {}
-        self._last: dict[str, datetime] = {}
         self._something = asyncio.Event()
         self._nothing = asyncio.Event()
         self._nothing.set()
 
     def tell(self, observed: ObservedExtension) -> None:
-        """Have this said; it replaces what was not yet said of the same extension.
-
-        A word is never older than the one before, however the clock was put right meanwhile: the control plane tells
-        words that come late by their time.
-        """
-        last = self._last.get(observed.uid)
-        if last is not None and timedelta() < last - observed.observed_at < _PUT_RIGHT:
-            observed = msgspec.structs.replace(observed, observed_at=last + timedelta(microseconds=1))
-        self._last[observed.uid] = observed.observed_at
+        """Have this said; it replaces what was not yet said of the same extension."""
         self._waiting[observed.uid] = observed
         self._nothing.clear()
         self._something.set()
@@ -75,8 +62,6 @@ class Reporter:
             for uid, sent in batch.items():
                 if self._waiting.get(uid) is sent:
                     del self._waiting[uid]
-                    if sent.phase is Phase.GONE:
-                        self._last.pop(uid, None)
             if not self._waiting:
                 self._something.clear()
                 self._nothing.set()

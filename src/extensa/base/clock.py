@@ -41,6 +41,29 @@ def steady(clock: Clock, ticks: Callable[[], float] = time.monotonic) -> Clock:
     return lambda: moment + timedelta(seconds=ticks() - began)
 
 
+class Jumps:
+    """Tells for how long the date has gone evenly: since the start, or since it was set or the machine has slept.
+
+    Who judges silence by the date would else hold hours against somebody who had no moment in which to speak. Without a
+    `steady` clock nothing is known of jumps.
+    """
+
+    def __init__(self, clock: Clock, steady: Clock | None, *, smallest: timedelta = timedelta(minutes=1)) -> None:
+        """``smallest`` is how much the date may stray between two questions without a word."""
+        self._clock, self._steady, self._smallest = clock, steady or clock, smallest
+        self._even_since = self._steady() if steady is not None else datetime.min.replace(tzinfo=UTC)
+        self._strayed = self._clock() - self._steady()
+
+    def even_for(self) -> timedelta:
+        """Return for how long. Ask often: a jump is told from one question to the next."""
+        now = self._steady()
+        strayed = self._clock() - now
+        if abs(strayed - self._strayed) > self._smallest:
+            self._even_since = now
+        self._strayed = strayed
+        return now - self._even_since
+
+
 def arm_time(moment: datetime) -> str:
     """Return ``moment`` as ARM writes it: seven fractional digits and ``+00:00`` (recorded traffic, contract §0.8)."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "0+00:00"

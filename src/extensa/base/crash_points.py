@@ -29,6 +29,7 @@ POINTS: Final = {
     "agent.remedy-due": "a failure is seen; its evidence is not kept and nothing is put right",
     "agent.evidence-kept": "evidence is kept; nothing is put right or told",
     "agent.leaving-kept": "what a release consists of is kept; its uninstall has not begun",
+    "agent.aside-kept": "it is kept that a broken record is to be set aside; it was not",
     "agent.outcome-kept": "the outcome is kept; it is not told",
     "agent.report-sent": "a report was taken; the agent does not know it",
     "agent.release-gone": "a release was seen gone; it is neither told nor forgotten",

@@ -106,14 +106,18 @@ def _fenced(extension: Extension, observed: ObservedExtension, now: datetime, *,
     return observed.phase is (Phase.READY if extension.presence is Presence.ABSENT else Phase.GONE)
 
 
+def patience(extension: Extension) -> timedelta:
+    """Return for how long an agent may say nothing: the release's timeout and a margin."""
+    return timedelta(seconds=extension.timeout) + MARGIN
+
+
 def overdue(extension: Extension, operation: Operation, now: datetime) -> bool:
     """Return whether the agent has had its time: the release's timeout and a margin since it last spoke of this
     generation (or since the start), and never more than `LONGEST` in all.
     """
     seen = extension.observed
     heard = seen.heard_at if seen is not None and seen.generation == extension.generation else operation.started
-    patience = timedelta(seconds=extension.timeout) + MARGIN
-    return now - max(heard, operation.started) > patience or now - operation.started > LONGEST
+    return now - max(heard, operation.started) > patience(extension) or now - operation.started > LONGEST
 
 
 def expire(extension: Extension, operation: Operation, cluster: Cluster, now: datetime) -> Settled | None:
@@ -204,7 +208,17 @@ def observation(observed: ObservedExtension, now: datetime) -> Observation:
         drift_count=max(observed.drift_count, len(observed.drift)),
         drift_digest=_digest(observed.drift) if observed.drift else "",
         remedy=observed.remedy and replace(observed.remedy, failure=_bare(observed.remedy.failure)),
+        health=health(observed),
     )
+
+
+def health(observed: ObservedExtension) -> str:
+    """Return how the objects fare in one word; it says nothing of how the operation ended."""
+    if any(seen.health != statuses.HEALTHY for seen in observed.objects):
+        return "Unhealthy"
+    if observed.drift:
+        return "Drifted"
+    return "Healthy" if observed.objects or observed.phase is Phase.READY else "Unknown"
 
 
 def _digest(value: object) -> str:

@@ -315,17 +315,3 @@ async def test_an_extension_without_a_release_has_no_objects(answering: tuple[Qu
     body = (await answering[0].answer(question("objects"))).body
 
     assert (0, 0, []) == (body["revision"], body["objectCount"], body["objects"])
-
-
-async def test_a_word_is_never_older_than_the_one_before_though_the_clock_is_put_right() -> None:
-    sink = Sink()
-    reporter = Reporter(sink)
-    task = asyncio.create_task(reporter.run())
-    for seconds in (0, -20, -19, 5, -3 * 3600):
-        reporter.tell(msgspec.structs.replace(word("a"), observed_at=NOW + timedelta(seconds=seconds)))
-        assert await reporter.drained(within=1)
-    task.cancel()
-
-    found = [batch[0].observed_at - NOW for batch in sink.batches]
-    expected = [timedelta(), timedelta(microseconds=1), timedelta(microseconds=2), timedelta(seconds=5)]
-    assert [*expected, timedelta(hours=-3)] == found

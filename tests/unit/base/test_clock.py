@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from extensa.base.clock import set_wrong, steady, utc_now
+from extensa.base.clock import Jumps, set_wrong, steady, utc_now
 from extensa.base.settings import load_settings
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -31,3 +31,27 @@ def test_a_clock_is_wrong_by_what_the_file_says_and_right_without_one(tmp_path: 
 
 def test_without_the_setting_the_clock_is_the_machines() -> None:
     assert utc_now is load_settings({}).clock
+
+
+def test_without_a_steady_clock_no_jump_is_known() -> None:
+    date = [NOW]
+    jumps = Jumps(lambda: date[0], None)
+    date[0] += timedelta(hours=5)
+
+    assert timedelta(days=365) < jumps.even_for()
+
+
+def test_the_date_goes_evenly_since_the_start_or_the_last_jump() -> None:
+    date, even = [NOW], [NOW]
+    jumps = Jumps(lambda: date[0], lambda: even[0])
+
+    def passes(seconds: float, *, of_the_date: float | None = None) -> timedelta:
+        even[0] += timedelta(seconds=seconds)
+        date[0] += timedelta(seconds=seconds if of_the_date is None else of_the_date)
+        return jumps.even_for()
+
+    assert timedelta(seconds=100) == passes(100)
+    assert timedelta(seconds=110) == passes(10, of_the_date=40)
+    assert timedelta() == passes(5, of_the_date=5 * 3600)
+    assert timedelta(seconds=60) == passes(60)
+    assert timedelta() == passes(5, of_the_date=-3600)
