@@ -319,12 +319,14 @@ class Pursuit:
 
     async def _remember_what_leaves(self, cluster: Cluster) -> None:
         """Keep what the release consists of: of a failed act's, what any of its revisions has brought."""
-        seen, kept = self._case.sighting, self._case.kept
+        seen = self._case.sighting
         if seen is None or seen.release is None:
             return
-        leaving = (kept.leaving or Inventory()) | seen.release.inventory
+        leaving = seen.release.inventory
         if seen.release.status is not ReleaseStatus.DEPLOYED:
             leaving |= await inventories(cluster.kube, self._desired.namespace, seen.revisions[:-1])
+        kept = self._case.kept  # not sooner: something newer may have been wanted meanwhile
+        leaving = (kept.leaving or Inventory()) | leaving
         self._case.kept = msgspec.structs.replace(kept, leaving=leaving)
         await self._tools.memory.keep(self._case.kept)
         reached("agent.leaving-kept")

@@ -12,6 +12,7 @@ import pytest
 from extensa.agent.memory import Outcome, Remembered
 from extensa.helm import remedy
 from extensa.helm.errors import HelmError
+from extensa.helm.release import ObjectRef
 from extensa.link.extension import DesiredExtension, FailurePolicy, ObservedExtension, OnFailure, Phase
 from unit.agent.doubles import READY, UNREADY
 from unit.agent.test_agent_loop import STAY, Stage
@@ -373,3 +374,41 @@ async def test_a_remedy_does_not_end_in_a_refusal_of_memory(stage: Stage) -> Non
     failed = await stage.outcome(stage.want(2))
 
     assert ("rollback", 1, "1.0.0") == remedied(failed)
+
+
+async def test_a_wish_that_comes_while_something_is_remembered_is_not_lost(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stage.outcome(stage.want())
+    stage.helm.fails("QuotaExceeded")
+    await stage.outcome(stage.want(2, failure_policy=STAY))
+    get, wishes = stage.api.get, []
+
+    async def slow(ref: ObjectRef, *, bare: bool = False) -> dict[str, Any] | None:
+        if ref.name.endswith(".v1") and not wishes:
+            wishes.append(stage.want(4))
+            await asyncio.sleep(0.2)
+        return await get(ref, bare=bare)
+
+    monkeypatch.setattr(stage.api, "get", slow)
+    stage.want(3, present=False)
+    await stage.eventually(lambda: wishes)
+
+    assert Phase.READY is (await stage.outcome(wishes[0])).phase
+
+
+async def test_a_record_nobody_can_read_is_set_aside_and_what_it_held_is_found(stage: Stage) -> None:
+    await stage.outcome(stage.want())
+    marks = {"labels": {"app.kubernetes.io/managed-by": "Helm"}}
+    await stage.stop()
+    for kind in ("ConfigMap", "Deployment"):
+        found = stage.api.objects[kind, "ns", "r"]["metadata"]
+        stage.api.put(kind, "r", annotations=found["annotations"], **marks)
+        stage.api.objects[kind, "", "r"] = stage.api.objects[kind, "ns", "r"]  # a list of all namespaces
+    stage.api.objects["Secret", "ns", "sh.helm.release.v1.r.v1"]["data"] = {"release": "rubbish"}
+    going = stage.want(2, present=False)
+    await stage.start()
+
+    assert Phase.GONE is (await stage.outcome(going)).phase
+    assert [] == stage.helm.acts[1:]
+    assert ([], []) == ([n for k, p, n in stage.api.objects if p == "ns"], stage.api.names("Secret"))
