@@ -57,7 +57,7 @@ class Remembered(Struct, frozen=True, kw_only=True):
     """All that is kept of one extension.
 
     ``begun`` is the edition of Helm's newest record when the present effort began, None: nothing was looked at yet.
-    ``aside`` says that a record of it was set aside.
+    ``aside`` says that a record of it was set aside, ``stale`` that nothing was seen healthy since.
     """
 
     desired: DesiredExtension
@@ -66,6 +66,7 @@ class Remembered(Struct, frozen=True, kw_only=True):
     good: Good | None = None
     begun: str | None = None
     aside: bool = False
+    stale: bool = False
 
 
 class Memory(Protocol):

@@ -95,7 +95,8 @@ class Pursuit:
         self._time = tools.steady or tools.clock
         now = self._time()
         timeout = self._desired.timeout
-        self._effort = Effort(now, now + (remedy.patience(timeout) if remedial else timedelta(seconds=timeout)))
+        patience = remedy.patience(timeout) if remedial else timedelta(seconds=timeout)
+        self._effort = Effort(now, now + patience, stale=case.kept.stale)
         self._before = case.kept.begun
         """The edition of a record from before this effort: what it tells of a failure is told already."""
         self._from_before = case.sighting is not None
@@ -306,7 +307,7 @@ class Pursuit:
         if act.step is Step.SET_ASIDE:
             found = await search(cluster.kube, desired.release, desired.namespace)
             leaving = (self._case.kept.leaving or Inventory()) | found
-            self._case.kept = msgspec.structs.replace(self._case.kept, aside=True, leaving=leaving)
+            self._case.kept = msgspec.structs.replace(self._case.kept, aside=True, stale=True, leaving=leaving)
             await self._tools.memory.keep(self._case.kept)
             reached("agent.aside-kept")
         if act.step not in (Step.INSTALL, Step.UPGRADE):

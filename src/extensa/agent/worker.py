@@ -210,7 +210,7 @@ class Worker:
         """Keep that it was seen healthy, and which revision that was."""
         desired = self.case.desired
         self._note_good()
-        self.case.kept = msgspec.structs.replace(self.case.kept, leaving=None)
+        self.case.kept = msgspec.structs.replace(self.case.kept, leaving=None, stale=False)
         await self._keep(Outcome(uid=desired.uid, generation=desired.generation, phase=Phase.READY, at=now))
 
     def _note_good(self) -> None:

@@ -42,6 +42,9 @@ class Step(StrEnum):
     GIVE_UP = "give up"
 
 
+_APPLYING = frozenset({Step.INSTALL, Step.UPGRADE, Step.ROLLBACK})
+
+
 @dataclass(frozen=True, slots=True)
 class Done:
     """One step already taken in this effort, and what came of it."""
@@ -53,15 +56,20 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """What was tried for one generation since ``started``; it must come to an end by ``deadline``."""
+    """What was tried for one generation since ``started``; it must come to an end by ``deadline``.
+
+    ``stale`` says that a record was set aside and nothing was applied since: what is alive may be what it said.
+    """
 
     started: datetime
     deadline: datetime
     done: tuple[Done, ...] = ()
+    stale: bool = False
 
     def after(self, step: Step, at: datetime, failure: Finding | None = None) -> "Effort":
         """Return the effort with one more step in it."""
-        return replace(self, done=(*self.done, Done(step, at, failure)))
+        stale = step is Step.SET_ASIDE or (self.stale and not (failure is None and step in _APPLYING))
+        return replace(self, done=(*self.done, Done(step, at, failure)), stale=stale)
 
     def excused(self, cause: Finding) -> "Effort":
         """Return the effort with its last failure put down to ``cause``, which was seen right after it and may pass."""
@@ -111,6 +119,8 @@ def next_act(state: State, wanted: Wanted, effort: Effort, now: datetime) -> Act
     """Return the one act that follows from ``state``."""
     row = TABLE[state.name]
     choose = row.back if wanted.back else row.present if wanted.present else row.absent
+    if effort.stale and wanted.present and state.name in _AS_RECORDED:
+        choose = _go_back if wanted.back else _apply_again
     act = choose(At(state, wanted, effort, now))
     if act.step in ACTS and effort.lasting >= MOST_ACTS:
         last = effort.done[-1].failure
@@ -249,6 +259,11 @@ def _drifted(at: At) -> Act:
     return _progress(at) if levels - {Level.CURRENT} else _ready(at)
 
 
+def _apply_again(at: At) -> Act:
+    """Apply it again, for what is alive may be what a record said that was set aside."""
+    return _act(at, Step.UPGRADE, "a record was set aside, and its objects may be there", force=True)
+
+
 def _not_ours(at: At) -> Act:
     """Give up and name it; when adoption is allowed, upgrade it and make it ours."""
     if at.state.adoptable:
@@ -274,7 +289,7 @@ def _newer(at: At) -> Act:
 
 
 def _set_aside(at: At) -> Act:
-    """Set the record aside under another name; an earlier revision or a fresh install is used."""
+    """Set the record aside under another name, then apply the wanted content from an earlier revision, or afresh."""
     message = f"Helm's record of the release cannot be read: {at.state.detail}."
     if at.last is not None and at.last.step is Step.SET_ASIDE and at.last.failure is not None:
         return _act(at, Step.SET_ASIDE, message)
@@ -335,7 +350,7 @@ def _no_way_back(at: At) -> Act:
 _HELD = "FinalizerStuck"
 _HOOKS = frozenset({"HookFailed", "HookTimedOut", "JobFailed", "JobUnfinished", "PodFailed", "NotReadyInTime"})
 """What an uninstall fails of when a hook does: Helm waits for nothing else in one."""
-_APPLYING = frozenset({Step.INSTALL, Step.UPGRADE})
+_AS_RECORDED = frozenset({Name.IN_SYNC, Name.DRIFTED, Name.PROGRESSING, Name.UNHEALTHY})
 ACTS = frozenset({Step.INSTALL, Step.UPGRADE, Step.ROLLBACK, Step.UNINSTALL, Step.SET_ASIDE, Step.CLEAN})
 
 Choose = Callable[[At], Act]

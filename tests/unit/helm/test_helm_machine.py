@@ -34,6 +34,7 @@ class Machine(RuleBasedStateMachine):
         self.model = Model()
         self.policy = FailurePolicy()
         self.good: Good | None = None
+        self.stale = False
         self.wanted = self.want("well 1")
 
     def want(self, digest: str, *, present: bool = True, **more: bool) -> Wanted:
@@ -140,7 +141,7 @@ class Machine(RuleBasedStateMachine):
 
     def _effort(self, wanted: Wanted, *, kill_after: int | None = None, before: str | None = None) -> tuple[State, Act]:
         model, acts = self.model, 0
-        effort = Effort(model.now, model.now + TIMEOUT)
+        effort = Effort(model.now, model.now + TIMEOUT, stale=self.stale)
         for _ in range(MOST_LOOKS):
             seen = model.seen()
             state = judge(seen, wanted, model.now, good=self.good)
@@ -157,11 +158,12 @@ class Machine(RuleBasedStateMachine):
             assert act.step in ACTS
             if act.step is Step.INSTALL:
                 self.good = Good(0)
+            self.stale = self.stale or act.step is Step.SET_ASIDE
             failed = model.perform(act, wanted)
             effort = effort.after(act.step, model.now, failed)
             acts += 1
             if kill_after is not None and acts > kill_after:
-                kill_after, effort = None, Effort(model.now, model.now + TIMEOUT)
+                kill_after, effort = None, Effort(model.now, model.now + TIMEOUT, stale=self.stale)
         raise AssertionError(f"no end: {state}, {effort}")
 
     def _check_done(self) -> None:
@@ -171,6 +173,7 @@ class Machine(RuleBasedStateMachine):
             assert ReleaseStatus.DEPLOYED is records[-1].status
             assert self.wanted.digest.split()[0] == "well" == self.model.object
             assert not self.model.missing
+            self.stale = False
             self._note_good()
         elif records:
             last = records[-1].labels

@@ -384,3 +384,14 @@ def test_a_record_that_cannot_be_set_aside_is_given_up_with_the_reason() -> None
 
     assert act.failure is not None
     assert "ObjectInvalid" == act.failure.code
+
+
+@pytest.mark.parametrize("name", [Name.IN_SYNC, Name.DRIFTED, Name.PROGRESSING, Name.UNHEALTHY])
+def test_after_a_record_was_set_aside_nothing_is_believed_before_it_is_applied(name: Name) -> None:
+    stale = EFFORT.after(Step.SET_ASIDE, NOW)
+
+    assert Step.UPGRADE is next_act(state(name), wanted(), stale, NOW).step
+    assert Step.ROLLBACK is next_act(state(name), back_to(), stale, NOW).step
+    assert Step.UNINSTALL is next_act(state(name), wanted(present=False), stale, NOW).step
+    assert stale.after(Step.UPGRADE, NOW, ONCE).stale
+    assert not stale.after(Step.UPGRADE, NOW).stale
