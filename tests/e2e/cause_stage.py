@@ -241,6 +241,7 @@ class Stage:
         access.write_text(kubeconfig or self.cluster.kubeconfig.read_text())
         access.chmod(stat.S_IRUSR | stat.S_IWUSR)
         async with world(home, access, helm or self.cluster.helm, self.cluster.kubectl, wrap=wrap) as made:
+            made.link.charts = self.world.link.charts
             yield made
 
 

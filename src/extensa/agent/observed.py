@@ -67,7 +67,8 @@ def failed(
     evidence: str = "",
 ) -> ObservedExtension:
     """Return the document of a generation that was given up; ``evidence`` names what was kept of it."""
-    message = f"{failure.message} {failure.next_step}".strip()
+    at_fault = f"{failure.target}: " if failure.target.rpartition("/")[2] not in failure.message else ""
+    message = f"{at_fault}{failure.message} {failure.next_step}".strip()
     status = Status(code=failure.code, message=message, level=Level.ERROR, time=now)
     told = _document(desired, seen, now, phase=Phase.FAILED, statuses=[status], mask=mask, failure=failure)
     return msgspec.structs.replace(told, evidence=evidence)

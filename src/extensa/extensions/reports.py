@@ -11,10 +11,11 @@ from extensa.arm.operations import Operation
 from extensa.base.clock import Clock
 from extensa.base.errors import ExtensaError, Unavailable
 from extensa.base.log import correlated, get_logger
-from extensa.extensions import records
+from extensa.extensions import failures, records
 from extensa.extensions.masking import masked
 from extensa.extensions.model import Extension
 from extensa.extensions.settle import Settled, overtaken, settle
+from extensa.extensions.source import Clusters
 from extensa.link.extension import ExtensionReports, ObservedExtension, Phase
 from extensa.store.port import Row, StaleWrite, Store
 from extensa.store.vault import Vault
@@ -44,8 +45,9 @@ def opened(vault: Vault, extension: Extension) -> dict[str, str]:
 class Reports:
     """The taking side of the first pair."""
 
-    def __init__(self, store: Store, vault: Vault, clock: Clock) -> None:
+    def __init__(self, store: Store, vault: Vault, clock: Clock, *, clusters: Clusters) -> None:
         self._store = store
+        self._clusters = clusters
         self._vault = vault
         self._clock = clock
 
@@ -76,9 +78,8 @@ class Reports:
                     return
                 continue
             operation = await active_operation(self._store, extension)
-            outcome = overtaken(extension, observed) or settle(
-                extension, operation, self._masked(extension, observed), now
-            )
+            told = await self._known_here(extension, self._masked(extension, observed))
+            outcome = overtaken(extension, observed) or settle(extension, operation, told, now)
             if outcome is None:
                 return
             try:
@@ -104,6 +105,13 @@ class Reports:
             return False
         _log.info("orphan removed", extension=orphan.id, uid=orphan.uid)
         return True
+
+    async def _known_here(self, extension: Extension, observed: ObservedExtension) -> ObservedExtension:
+        """Return the report with its failure put down to what only this side knows of the cluster."""
+        if observed.failure is None:
+            return observed
+        cluster = await self._clusters.find(extension.cluster_key)
+        return replace(observed, failure=failures.from_here(observed.failure, cluster))
 
     def _masked(self, extension: Extension, observed: ObservedExtension) -> ObservedExtension:
         if extension.protected is None or observed.generation != extension.generation:

@@ -124,7 +124,12 @@ def _is(condition: Object | None, value: str) -> bool:
 def _reason(condition: Object | None) -> str:
     if condition is None:
         return ""
-    words = str(condition.get("message") or condition.get("reason") or "").strip()
+    return _short(str(condition.get("message") or condition.get("reason") or ""))
+
+
+def _short(text: str) -> str:
+    """Return the words as part of a sentence of ours, bounded."""
+    words = text.strip().partition(" preemption: ")[0].removesuffix(".")
     return words if len(words) <= _WORDS else words[:_WORDS] + "…"
 
 
@@ -150,6 +155,8 @@ def _replicated(found: Object) -> Health | None:
 
 
 def _deployment(found: Object) -> Health:
+    if _is(_condition(found, "ReplicaFailure"), "True") and (lacking := _replicated(found)) is not None:
+        return lacking
     progressing = _condition(found, "Progressing")
     if progressing is not None and progressing.get("reason") == "ProgressDeadlineExceeded":
         return _failed(_reason(progressing), "ProgressDeadlineExceeded")
@@ -157,7 +164,7 @@ def _deployment(found: Object) -> Health:
         return waiting
     want, status = _number(_spec(found), "replicas", 1), _status(found)
     if (extra := _number(status, "replicas") - _number(status, "updatedReplicas")) > 0:
-        return _waits(f"{extra} old replicas to go")
+        return _waits(f"{extra} old replica{'' if extra == 1 else 's'} to go")
     if (have := _number(status, "availableReplicas")) < want:
         return _lacks_pods(found, _count(have, want, "replicas"))
     return CURRENT
@@ -210,8 +217,9 @@ def _replica_set(found: Object) -> Health:
 
 
 def _job(found: Object) -> Health:
-    if _is(failed := _condition(found, "Failed"), "True"):
-        return _failed(_reason(failed), "JobFailed")
+    for verdict in ("Failed", "FailureTarget"):  # the second comes first: the Job has failed, its Pods still end
+        if _is(failed := _condition(found, verdict), "True"):
+            return _failed(_reason(failed), "JobFailed")
     if _is(_condition(found, "Complete"), "True") or _is(_condition(found, "Suspended"), "True"):
         return CURRENT
     want = _number(_spec(found), "completions", 1)
@@ -224,17 +232,45 @@ def _pod(found: Object) -> Health:
     if phase == "Succeeded" or (phase == "Running" and _is(_condition(found, "Ready"), "True")):
         return CURRENT
     if phase == "Failed":
-        return _failed(str(status.get("message") or status.get("reason") or "its containers ended badly"), "PodFailed")
+        return _failed(_ending(status), "PodFailed")
     scheduled = _condition(found, "PodScheduled")
     if _is(scheduled, "False"):
         return _waits(f"a node: {_reason(scheduled)}", "Unschedulable")
     for container in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
-        waiting = (container.get("state") or {}).get("waiting") or {}
-        code = _CONTAINER_CODES.get(waiting.get("reason", ""))
-        if code:
-            words = waiting.get("message") or waiting["reason"]
-            return _waits(f"container {container.get('name')}: {words}"[:_WORDS], code)
+        if (trouble := _container(container)) is not None:
+            return trouble
     return _waits("its containers to be ready")
+
+
+def _ending(status: Object) -> str:
+    """Return why a Pod has failed: its own word, else how its first container that ended badly ended."""
+    said = str(status.get("message") or status.get("reason") or "")
+    if said:
+        return _short(said)
+    for container in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
+        if (code := _ended(container.get("state")).get("exitCode")) not in (None, 0):
+            return f"container {container.get('name')} ended with exit code {code}"
+    return "its containers ended badly"
+
+
+def _container(container: Object) -> Health | None:
+    """Return what holds a container up, None when that cannot be told from its status."""
+    waiting = (container.get("state") or {}).get("waiting") or {}
+    code = _CONTAINER_CODES.get(waiting.get("reason", ""))
+    if not code:
+        return None
+    last, restarts = _ended(container.get("lastState")), _number(container, "restartCount")
+    words = _short(str(waiting.get("message") or waiting["reason"]))
+    if code == "CrashLoop" and last:
+        again = f"restarted {restarts} time{'' if restarts == 1 else 's'}"
+        if last.get("reason") == "OOMKilled":
+            return _waits(f"container {container.get('name')}: it was ended for want of memory, {again}", "OutOfMemory")
+        words = f"it ends with exit code {last.get('exitCode')}, {again}"
+    return _waits(f"container {container.get('name')}: {words}", code)
+
+
+def _ended(state: Any) -> Object:
+    return (state or {}).get("terminated") or {}
 
 
 def _claim(found: Object) -> Health:
@@ -243,7 +279,8 @@ def _claim(found: Object) -> Health:
         return CURRENT
     if phase == "Lost":
         return _failed("its volume is lost", "VolumeLost")
-    return _waits("a volume", "VolumePending")
+    wanted = _spec(found).get("storageClassName")
+    return _waits(f"a volume of storage class {wanted}" if wanted else "a volume", "VolumePending")
 
 
 def _service(found: Object) -> Health:
@@ -251,7 +288,8 @@ def _service(found: Object) -> Health:
         return CURRENT
     if (_status(found).get("loadBalancer") or {}).get("ingress") or _spec(found).get("externalIPs"):
         return CURRENT
-    return _waits("an address from a load balancer", "NoLoadBalancerAddress")
+    wanted = _spec(found).get("loadBalancerClass")
+    return _waits(f"an address from a load balancer{f' of class {wanted}' if wanted else ''}", "NoLoadBalancerAddress")
 
 
 def _crd(found: Object) -> Health:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from extensa.helm.causes import Finding, finding
+from extensa.helm.health import sentence
 from extensa.helm.readiness import of_objects
 from extensa.helm.state import Name, State, Wanted
 
@@ -233,8 +234,12 @@ def _gone(_state: State, _effort: Effort, _now: datetime) -> Act:
 
 
 def _leftovers(state: State, effort: Effort, now: datetime) -> Act:
-    names = ", ".join(str(seen.ref) for seen in state.objects[:5])
-    message = f"{len(state.objects)} objects are still there after the release was uninstalled: {names}."
+    count = len(state.objects)
+    named = [(seen, *str(seen.ref).partition(" ")) for seen in state.objects[:5]]
+    said = "; ".join(sentence(kind, name, seen.health) for seen, kind, _, name in named)
+    more = f"; and {count - 5} more" if count > 5 else ""
+    there = "1 object is" if count == 1 else f"{count} objects are"
+    message = f"{there} still there after the release was uninstalled: {said}{more}."
     stuck = any(seen.health.code == "FinalizerStuck" for seen in state.objects)
     failure = finding("FinalizerStuck" if stuck else "ObjectsRemain", message, target=str(state.objects[0].ref))
     return _wait_or(replace(failure, step="uninstall"), effort, now)

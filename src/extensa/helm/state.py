@@ -130,7 +130,7 @@ def _recorded(seen: Sighting, last: Revision, wanted: Wanted, now: datetime, *, 
     if going:
         return State(Name.TERMINATING, last.version)
     if seen.release is None:
-        return State(Name.CORRUPT, last.version, detail=f"Secret {last.secret}: {seen.corrupt}")
+        return State(Name.CORRUPT, last.version, detail=f"Secret {wanted.namespace}/{last.secret}: {seen.corrupt}")
     return _by_status(seen, seen.release, last, wanted, now)
 
 
