@@ -240,10 +240,7 @@ spec:
 async def test_custom_resource_conflict(stage: Stage) -> None:
     await stage.api.apply(definition("conflict.example.com"))
     path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.conflict.example.com"
-    accepted = {"type": "NamesAccepted", "status": "True"}
-    await stage.api.until(
-        path, lambda found: accepted.items() <= found["status"].get("conditions", [{}])[0].items(), within=10
-    )
+    await stage.api.until(path, lambda found: found["status"].get("acceptedNames", {}).get("kind") == "Widget")
     second = definition("conflict.example.com", plural="gadgets")
     target = "CustomResourceDefinition gadgets.conflict.example.com"
 
