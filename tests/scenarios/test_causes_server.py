@@ -4,13 +4,14 @@ The whole control plane runs over a real database; host and agent are played, an
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx2
 
 from extensa.link.cluster import ClusterPhase, ObservedCluster
 from extensa.link.extension import DesiredExtension, Failure, Phase
-from scenarios.control_plane import ControlPlane, Time, extension_body
+from scenarios.control_plane import ControlPlane, Time, extension_body, running
 from scenarios.test_control_plane import chart, cp, polled, time
 
 __all__ = ["chart", "cp", "time"]
@@ -132,3 +133,19 @@ async def test_reason_unknown(cp: ControlPlane, chart: bytes) -> None:
 
     await fails(cp, poll, "ReasonUnknown", "without saying why", target="")
     await recovers(cp, desired)
+
+
+@produces("SealBroken")
+async def test_seal_broken(tmp_path: Path, chart: bytes, time: Time) -> None:
+    home = tmp_path / "restored"
+    async with running(home, time) as before:
+        poll, _ = await begun(before, chart)
+    (home / "keys" / "vault.json").unlink()
+    async with running(home, time) as cp:
+        await cp.agent_feed()
+
+        await fails(cp, poll, "SealBroken", "could not be opened", target=cp.extension)
+        again = polled(await cp.ask("PUT", cp.extension, V, extension_body(a="b")))
+        desired = (await cp.agent_feed()).desired[-1]
+        await cp.agent_reports(desired.uid, desired.generation, Phase.READY, revision=1, chart_version="1.0.0")
+        assert "Succeeded" == (await cp.ask("GET", again, V)).json()["status"]
