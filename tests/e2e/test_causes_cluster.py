@@ -1,5 +1,6 @@
 """Every way in which a cluster is not there for its agent, brought about for real."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -8,8 +9,10 @@ import pytest
 import yaml
 
 from e2e.agent_world import World
-from e2e.cause_stage import Stage, produces
+from e2e.cause_stage import Api, Stage, produces
 from e2e.charts_made_here import pack
+from e2e.test_causes_api import webhook
+from extensa.agent.kube import read_kubeconfig
 from extensa.base.certificates import Issued, issue
 from extensa.base.clock import utc_now
 from extensa.link.extension import DesiredExtension
@@ -83,14 +86,37 @@ async def test_api_server_unreachable(stage: Stage) -> None:
         await cured(stage, agent, wanted)
 
 
+@asynccontextmanager
+async def crowded(stage: Stage, config: str) -> AsyncIterator[None]:
+    """Have the one request that is let through without room go on for the length of the block; no other is taken."""
+    name = await stage.api.namespace(f"ns-{stage.name}-slow")
+    await stage.api.apply(webhook(stage, f"{stage.webhooks.url}/slow", timeout=30, namespace=name))
+    api = Api(read_kubeconfig(config, stage.cluster.folder))
+    probe = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "probe"}}
+    slow = asyncio.create_task(api.ask("POST", f"/api/v1/namespaces/{name}/configmaps", probe))
+    try:
+        async with asyncio.timeout(30):
+            while 429 != (await api.ask("GET", "/api/v1/namespaces")).status_code:
+                await asyncio.sleep(0.2)
+                if slow.done():
+                    slow = asyncio.create_task(api.ask("POST", f"/api/v1/namespaces/{name}/configmaps", probe))
+        yield
+    finally:
+        slow.cancel()
+        await asyncio.gather(slow, return_exceptions=True)
+        await api.close()
+
+
 @produces("ApiServerThrottling")
 async def test_api_server_throttling(stage: Stage) -> None:
     await stage.api.apply(FLOOD)
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
     answer = await stage.api.ask("POST", "/api/v1/namespaces/default/serviceaccounts/unwelcome/token", request)
-    async with with_access(stage, kubeconfig(stage, token=answer.json()["status"]["token"])) as agent:
+    config = kubeconfig(stage, token=answer.json()["status"]["token"])
+    async with with_access(stage, config) as agent:
         wanted = stage.wanted(PLAIN, timeout=4)
-        await stage.fails(wanted, "ApiServerThrottling", "Cluster c", "429", of=agent, leaves=False)
+        async with crowded(stage, config):
+            await stage.fails(wanted, "ApiServerThrottling", "Cluster c", "429", of=agent, leaves=False)
         await stage.api.delete("/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas/no-room")
         await stage.leaves(await stage.recovers(wanted, of=agent, timeout=60), of=agent)
 

@@ -83,12 +83,22 @@ async def test_release_record_corrupt(stage: Stage) -> None:
     path = f"/api/v1/namespaces/{first.namespace}/secrets/{secret}"
     noise = base64.b64encode(b"this is no record").decode()
     await stage.api.patch(path, {"data": {"release": noise}})
-    changed = stage.next(first, settings={"a": "2"})
+    changed = await stage.recovers(first, settings={"a": "2"})
 
-    target = f"Secret {first.namespace}/{secret}"
-    await stage.fails(changed, "ReleaseRecordCorrupt", target, secret, leaves=False)
-    await stage.api.delete(path)
-    await stage.leaves(await stage.recovers(changed))
+    assert stage.world.memory is not None
+    [evidence] = await stage.world.memory.evidence(first.resource_id)
+    stage.check(evidence.cause, "ReleaseRecordCorrupt", f"Release {first.namespace}/{first.release}", secret)
+    await stage.leaves(changed)
+
+
+@produces("ReleaseNewer")
+async def test_release_newer(stage: Stage) -> None:
+    newer = await stage.recovers(await stage.recovers(stage.wanted(PLAIN)), settings={"a": "2"})
+    async with stage.another("older") as agent:
+        older = stage.wanted(PLAIN, uid=newer.uid, timeout=3)
+        target = f"Release {newer.namespace}/{newer.release}"
+        await stage.fails(older, "ReleaseNewer", target, "generation 3", of=agent, leaves=False)
+    await stage.leaves(newer)
 
 
 @produces("HookFailed")
@@ -124,8 +134,8 @@ class Hasty:
     async def rollback(self, place: Place, *, revision: int, description: str, timeout: float) -> None:
         await self.inner.rollback(place, revision=revision, description=description, timeout=self.within(timeout))
 
-    async def uninstall(self, place: Place, *, timeout: float) -> None:
-        await self.inner.uninstall(place, timeout=self.within(timeout))
+    async def uninstall(self, place: Place, *, timeout: float, skip_hooks: bool = False) -> None:
+        await self.inner.uninstall(place, timeout=self.within(timeout), skip_hooks=skip_hooks)
 
 
 @produces("HelmTimedOut")

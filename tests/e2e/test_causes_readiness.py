@@ -4,7 +4,6 @@ No container runs here: what a kubelet would write of one is written into the Po
 nobody else writes for. What the agent makes of it is the same.
 """
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from e2e.cause_stage import Stage, produces
 from e2e.charts_made_here import DEPLOYMENT, pack
 from e2e.test_causes_api import definition
+from e2e.test_causes_helm import meanwhile
 from extensa.link.extension import DesiredExtension, Presence
 
 pytestmark = pytest.mark.cluster
@@ -119,19 +119,17 @@ async def test_unschedulable(stage: Stage) -> None:
 async def test_not_ready_in_time(stage: Stage) -> None:
     wanted = stage.wanted(WEB, timeout=5)
 
-    await stage.fails(wanted, "NotReadyInTime", of(wanted, "Deployment"), "waits for 1 of 1 replicas")
+    await stage.fails(wanted, "NotReadyInTime", of(wanted, "Deployment"), "waits for 1 of 1")
 
 
 @produces("ObjectMissing")
 async def test_object_missing(stage: Stage) -> None:
-    wanted = stage.wanted(WEB, timeout=7)
-    stage.world.link.want(wanted)
-    await stage.pod(wanted)
-    while ["deployed"] != await stage.statuses(wanted):
-        await asyncio.sleep(0.1)
-    await stage.api.delete(f"/apis/apps/v1/namespaces/{wanted.namespace}/deployments/{wanted.release}")
+    wanted = stage.wanted(WEB, timeout=12)
+    path = f"/apis/apps/v1/namespaces/{wanted.namespace}/deployments/{wanted.release}"
 
-    await stage.fails(wanted, "ObjectMissing", of(wanted, "Deployment"), "missing")
+    async with meanwhile(lambda: stage.api.delete(path)):
+        await stage.fails(wanted, "ObjectMissing", of(wanted, "Deployment"), "missing", leaves=False)
+    await stage.leaves(wanted)
 
 
 @produces("ProgressDeadlineExceeded")
@@ -248,10 +246,10 @@ async def test_objects_remain(stage: Stage) -> None:
     marks = {name: made["metadata"][name] for name in ("annotations", "labels")}
     again = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "one", **marks}}
     gone = stage.next(first, presence=Presence.ABSENT, timeout=5)
-    stage.world.link.want(gone)
-    await stage.api.until(f"{path}/one", lambda found: found is None)
-    await stage.api.ask("POST", path, again)
 
-    await stage.fails(gone, "ObjectsRemain", of(gone, "ConfigMap", "one"), "1 object is", leaves=False)
-    await stage.api.delete(f"{path}/one")
+    async def make_again() -> None:
+        await stage.api.ask("POST", path, again)
+
+    async with meanwhile(make_again):
+        await stage.fails(gone, "ObjectsRemain", of(gone, "ConfigMap", "one"), "1 object is", leaves=False)
     await stage.leaves(gone)

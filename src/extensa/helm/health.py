@@ -10,9 +10,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from extensa.helm.containers import ending, troubles
+
 Object = Mapping[str, Any]
 
 _WORDS = 200
+_UNSEEN_YET = "its controller to see it"
+_UNSEEN = "its controller to see the change"
+_CHOSEN_NODE = "volume.kubernetes.io/selected-node"
 _BUILT_IN = frozenset(
     {
         "v1", "apps/v1", "batch/v1", "autoscaling/v1", "autoscaling/v2", "policy/v1", "networking.k8s.io/v1",
@@ -57,9 +62,29 @@ def judge(found: Object | None) -> Health:
         return _waits(_deletion(metadata), "FinalizerStuck")
     observed = status.get("observedGeneration")
     if observed is not None and observed != metadata.get("generation", observed):
-        return _waits("its controller to see the change", "NotReadyInTime")
+        return _waits(_UNSEEN)
     rule = _RULES.get((_group(found), str(found.get("kind", ""))))
     return rule(found) if rule is not None else _by_conditions(found)
+
+
+def storage_class(claim: Object) -> str | None:
+    """Return the StorageClass on which depends what a pending claim waits for, None when it does not depend on any."""
+    spec, metadata = _spec(claim), claim.get("metadata") or {}
+    pending = _status(claim).get("phase", "Pending") == "Pending" and not metadata.get("deletionTimestamp")
+    if not pending or spec.get("volumeName") or (metadata.get("annotations") or {}).get(_CHOSEN_NODE):
+        return None
+    return str(spec.get("storageClassName") or "") or None
+
+
+def judge_claim(claim: Object, name: str, found: Object | None) -> Health:
+    """Return the verdict on a pending claim of the StorageClass ``name``, which is ``found``, or is not there.
+
+    A volume that is only made once a Pod uses it is not missing before that: such a claim is what it should be. The
+    Pod that comes to use it will say what it lacks.
+    """
+    if found is None:
+        return _waits(f"a volume: there is no StorageClass {name}", "VolumePending")
+    return CURRENT if found.get("volumeBindingMode") == "WaitForFirstConsumer" else judge(claim)
 
 
 def settles(api_version: str, kind: str) -> bool:
@@ -117,6 +142,13 @@ def _condition(found: Object, kind: str) -> Object | None:
     return None
 
 
+def _stale(found: Object, condition: Object | None) -> bool:
+    """Say whether a condition speaks of an earlier generation of the object."""
+    told = condition.get("observedGeneration") if condition is not None else None
+    generation = (found.get("metadata") or {}).get("generation")
+    return isinstance(told, int) and isinstance(generation, int) and told < generation
+
+
 def _is(condition: Object | None, value: str) -> bool:
     return condition is not None and condition.get("status") == value
 
@@ -148,8 +180,10 @@ def _replicated(found: Object) -> Health | None:
     want = _number(_spec(found), "replicas", 1)
     status = _status(found)
     if not _seen(found):
-        return _waits("its controller to see it")
+        return _waits(_UNSEEN_YET)
     if (have := _number(status, "updatedReplicas")) < want:
+        if _spec(found).get("paused"):
+            return _waits(f"{_count(have, want, 'updated replicas')}: it is paused")
         return _lacks_pods(found, _count(have, want, "updated replicas"))
     return None
 
@@ -183,8 +217,9 @@ def _stateful_set(found: Object) -> Health:
         return CURRENT
     want = _number(spec, "replicas", 1)
     if not _seen(found):
-        return _waits("its controller to see it")
-    if (have := _number(status, "readyReplicas")) < want:
+        return _waits(_UNSEEN_YET)
+    lasting = "availableReplicas" if spec.get("minReadySeconds") else "readyReplicas"
+    if (have := _number(status, lasting)) < want:
         return _waits(_count(have, want, "replicas"))
     partition = _number(strategy.get("rollingUpdate") or {}, "partition")
     if (updated := _number(status, "updatedReplicas")) < want - partition:
@@ -197,12 +232,13 @@ def _stateful_set(found: Object) -> Health:
 def _daemon_set(found: Object) -> Health:
     status = _status(found)
     if not _seen(found):
-        return _waits("its controller to see it")
+        return _waits(_UNSEEN_YET)
     want = _number(status, "desiredNumberScheduled")
     on_delete = (_spec(found).get("updateStrategy") or {}).get("type") == "OnDelete"
     if not on_delete and (have := _number(status, "updatedNumberScheduled")) < want:
         return _waits(_count(have, want, "nodes to run the new version"))
-    if (have := _number(status, "numberReady")) < want:
+    lasting = "numberAvailable" if _spec(found).get("minReadySeconds") else "numberReady"
+    if (have := _number(status, lasting)) < want:
         return _waits(_count(have, want, "nodes"))
     return CURRENT
 
@@ -210,7 +246,7 @@ def _daemon_set(found: Object) -> Health:
 def _replica_set(found: Object) -> Health:
     want = _number(_spec(found), "replicas", 1)
     if not _seen(found):
-        return _waits("its controller to see it")
+        return _waits(_UNSEEN_YET)
     if (have := _number(_status(found), "availableReplicas")) < want:
         return _lacks_pods(found, _count(have, want, "replicas"))
     return CURRENT
@@ -232,45 +268,13 @@ def _pod(found: Object) -> Health:
     if phase == "Succeeded" or (phase == "Running" and _is(_condition(found, "Ready"), "True")):
         return CURRENT
     if phase == "Failed":
-        return _failed(_ending(status), "PodFailed")
+        return _failed(_short(ending(status)), "PodFailed")
     scheduled = _condition(found, "PodScheduled")
     if _is(scheduled, "False"):
         return _waits(f"a node: {_reason(scheduled)}", "Unschedulable")
-    for container in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
-        if (trouble := _container(container)) is not None:
-            return trouble
+    for code, words in troubles(status):
+        return _waits(_short(words), code)
     return _waits("its containers to be ready")
-
-
-def _ending(status: Object) -> str:
-    """Return why a Pod has failed: its own word, else how its first container that ended badly ended."""
-    said = str(status.get("message") or status.get("reason") or "")
-    if said:
-        return _short(said)
-    for container in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
-        if (code := _ended(container.get("state")).get("exitCode")) not in (None, 0):
-            return f"container {container.get('name')} ended with exit code {code}"
-    return "its containers ended badly"
-
-
-def _container(container: Object) -> Health | None:
-    """Return what holds a container up, None when that cannot be told from its status."""
-    waiting = (container.get("state") or {}).get("waiting") or {}
-    code = _CONTAINER_CODES.get(waiting.get("reason", ""))
-    if not code:
-        return None
-    last, restarts = _ended(container.get("lastState")), _number(container, "restartCount")
-    words = _short(str(waiting.get("message") or waiting["reason"]))
-    if code == "CrashLoop" and last:
-        again = f"restarted {restarts} time{'' if restarts == 1 else 's'}"
-        if last.get("reason") == "OOMKilled":
-            return _waits(f"container {container.get('name')}: it was ended for want of memory, {again}", "OutOfMemory")
-        words = f"it ends with exit code {last.get('exitCode')}, {again}"
-    return _waits(f"container {container.get('name')}: {words}", code)
-
-
-def _ended(state: Any) -> Object:
-    return (state or {}).get("terminated") or {}
 
 
 def _claim(found: Object) -> Health:
@@ -279,8 +283,14 @@ def _claim(found: Object) -> Health:
         return CURRENT
     if phase == "Lost":
         return _failed("its volume is lost", "VolumeLost")
+    if node := ((found.get("metadata") or {}).get("annotations") or {}).get(_CHOSEN_NODE):
+        return _waits(f"a volume for node {node}", "VolumePending")
+    if volume := _spec(found).get("volumeName"):
+        return _waits(f"volume {volume} to be bound to it", "VolumePending")
     wanted = _spec(found).get("storageClassName")
-    return _waits(f"a volume of storage class {wanted}" if wanted else "a volume", "VolumePending")
+    if wanted is None:
+        return _waits("a volume: it names no StorageClass and there is no default one", "VolumePending")
+    return _waits(f"a volume of StorageClass {wanted}" if wanted else "a volume", "VolumePending")
 
 
 def _service(found: Object) -> Health:
@@ -297,6 +307,8 @@ def _crd(found: Object) -> Health:
         return _failed(_reason(names), "CustomResourceConflict")
     if _is(_condition(found, "Established"), "True"):
         return CURRENT
+    if _is(going := _condition(found, "Terminating"), "True"):
+        return _waits(f"its deletion to end: {_reason(going)}".rstrip(": "))
     return _waits("its kind to be served")
 
 
@@ -313,36 +325,36 @@ def _namespace(found: Object) -> Health:
 
 
 def _autoscaler(found: Object) -> Health:
+    """Only a target that cannot be scaled counts: metrics come late, and where nobody measures they never come, yet
+    the workload runs as well as without an autoscaler.
+    """
     able = _condition(found, "AbleToScale")
-    return _waits(f"its target: {_reason(able)}") if _is(able, "False") else CURRENT
+    return _waits(f"its target: {_reason(able)}".rstrip(": ")) if _is(able, "False") else CURRENT
 
 
-def _always(_: Object) -> Health:
+def _budget(found: Object) -> Health:
+    """It must have counted its Pods; how many of them may go just now is no matter of readiness."""
+    allowed = _condition(found, "DisruptionAllowed")
+    if not _seen(found):
+        return _waits(_UNSEEN_YET)
+    if allowed is not None and allowed.get("reason") == "SyncFailed":
+        return _waits(f"its Pods to be counted: {_reason(allowed)}")
     return CURRENT
 
 
 def _by_conditions(found: Object) -> Health:
     """Return the verdict for kinds without arithmetic of their own: the standard conditions, else all is well."""
-    if _is(stalled := _condition(found, "Stalled"), "True"):
+    stalled, reconciling, ready = (_condition(found, kind) for kind in ("Stalled", "Reconciling", "Ready"))
+    if any(_stale(found, condition) for condition in (stalled, reconciling, ready)):
+        return _waits(_UNSEEN)
+    if _is(stalled, "True"):
         return _failed(_reason(stalled), "CustomResourceStalled")
-    if _is(reconciling := _condition(found, "Reconciling"), "True"):
+    if _is(reconciling, "True"):
         return _waits(f"its controller: {_reason(reconciling)}".rstrip(": "))
-    ready = _condition(found, "Ready")
     if ready is not None and not _is(ready, "True"):
         return _waits(f"its controller: {_reason(ready)}".rstrip(": "))
     return CURRENT
 
-
-_CONTAINER_CODES = {
-    "ImagePullBackOff": "ImagePullFailed",
-    "ErrImagePull": "ImagePullFailed",
-    "InvalidImageName": "ImagePullFailed",
-    "ErrImageNeverPull": "ImagePullFailed",
-    "CrashLoopBackOff": "CrashLoop",
-    "CreateContainerConfigError": "ContainerConfigInvalid",
-    "CreateContainerError": "ContainerConfigInvalid",
-    "RunContainerError": "ContainerConfigInvalid",
-}
 
 _RULES: dict[tuple[str, str], Callable[[Object], Health]] = {
     ("apps", "Deployment"): _deployment,
@@ -358,5 +370,5 @@ _RULES: dict[tuple[str, str], Callable[[Object], Health]] = {
     ("apiregistration.k8s.io", "APIService"): _api_service,
     ("", "Namespace"): _namespace,
     ("autoscaling", "HorizontalPodAutoscaler"): _autoscaler,
-    ("policy", "PodDisruptionBudget"): _always,
+    ("policy", "PodDisruptionBudget"): _budget,
 }
