@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx2
+import pytest
 
 from extensa.link.cluster import ClusterPhase, ObservedCluster
 from extensa.link.extension import DesiredExtension, Failure, Phase
@@ -18,6 +19,12 @@ __all__ = ["chart", "cp", "time"]
 
 V = "2025-03-01"
 Test = TypeVar("Test", bound=Callable[..., Any])
+
+
+@pytest.fixture(autouse=True)
+def time_passes_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the test's time really pass: a clock that only jumps would not be believed."""
+    monkeypatch.setattr("extensa.entry.server.steady", lambda clock: clock)
 
 
 def produces(*_codes: str) -> Callable[[Test], Test]:
