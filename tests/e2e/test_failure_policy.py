@@ -182,6 +182,20 @@ def test_a_rollback_brings_back_version_settings_and_secrets(product: Product) -
     removed(product, "rolls")
 
 
+def test_what_somebody_else_installed_is_taken_over_only_when_asked(product: Product) -> None:
+    chart = product.cwd / "charts" / "hello" / "1.0.0"
+    product.shell(f"helm install theirs {chart} -n {PLACE} --create-namespace --set greeting=theirs")
+    create = ["extension", "create", *ON, "-n", "theirs", "--extension-type", "extensa.hello", *PLACED]
+    refused = product.run(*create, ok=False)
+    assert "chart extensa-hello 1.0.0" in refused.stderr, "whose it is, is named"
+    assert [(1, "deployed", "extensa-hello-1.0.0")] == revisions(product, "theirs")
+    product.run(*create, "--adopt", "--version", "1.1.0", "--config", "greeting=ours")
+
+    assert "Adopt" == shown(product, "theirs")["adoption"]
+    assert (2, "deployed", "extensa-hello-1.1.0") == revisions(product, "theirs")[-1]
+    removed(product, "theirs")
+
+
 def test_definitions_go_when_asked(product: Product) -> None:
     create = ["extension", "create", *ON, "-n", "defs", "--extension-type", "extensa.crds"]
     crds = "kubectl get customresourcedefinitions -o name"

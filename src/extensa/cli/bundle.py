@@ -179,6 +179,8 @@ def _resources(session: Session) -> Iterator[tuple[str, str]]:
         for extension in arm.list(paths.extensions(cluster["id"]), paths.EXTENSIONS_API):
             name = extension["name"]
             yield f"{place}/extensions/{name}.json", _json(extension)
+            revisions = arm.post(f"{extension['id']}/listRevisions", paths.EXTENSIONS_API).body
+            yield f"{place}/history/{name}.json", _json(revisions)
             listed = evidence.fetch_list(arm, extension["id"], patience=0)
             for each in listed["value"]:
                 if kept < _MOST_EVIDENCE:
