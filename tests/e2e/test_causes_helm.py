@@ -105,14 +105,17 @@ async def test_release_newer(stage: Stage) -> None:
 async def test_hook_failed(stage: Stage) -> None:
     wanted = stage.wanted(HOOKED, settings={**STUCK, "hookDeadline": "1"}, timeout=30)
 
-    await stage.fails(wanted, "HookFailed", f"Job {wanted.namespace}/{wanted.release}-hook", "pre-install")
+    await stage.fails(
+        wanted, "HookFailed", f"Job {wanted.namespace}/{wanted.release}-hook", "pre-install", "specified deadline"
+    )
 
 
 @produces("HookTimedOut")
 async def test_hook_timed_out(stage: Stage) -> None:
     wanted = stage.wanted(HOOKED, settings=STUCK, timeout=3)
+    job = f"Job {wanted.namespace}/{wanted.release}-hook"
 
-    await stage.fails(wanted, "HookTimedOut", f"Job {wanted.namespace}/{wanted.release}-hook", "pre-install")
+    await stage.fails(wanted, "HookTimedOut", job, "pre-install", "waits for a node: 0/3 nodes are available")
 
 
 class Hasty:

@@ -12,7 +12,7 @@ from e2e.cause_stage import Stage, produces
 from e2e.charts_made_here import DEPLOYMENT, pack
 from e2e.test_causes_api import definition
 from e2e.test_causes_helm import meanwhile
-from extensa.link.extension import DesiredExtension, Presence
+from extensa.link.extension import DesiredExtension, Phase, Presence
 
 pytestmark = pytest.mark.cluster
 
@@ -22,6 +22,12 @@ NOWHERE = pack(
     "web", {"d.yaml": DEPLOYMENT.replace("      containers:", "      nodeSelector: {no: such}\n      containers:")}
 )
 CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one, finalizers: [FINALIZERS]}\n"
+BARE = """
+apiVersion: v1
+kind: Pod
+metadata: {name: one}
+spec: {nodeName: still, containers: [{name: m, image: m}]}
+"""
 CLAIM = """
 apiVersion: v1
 kind: PersistentVolumeClaim
@@ -94,10 +100,7 @@ async def test_container_config_invalid(stage: Stage) -> None:
 
 @produces("PodFailed")
 async def test_pod_failed(stage: Stage) -> None:
-    pod = (
-        "apiVersion: v1\nkind: Pod\nmetadata: {name: one}\nspec: {nodeName: still, containers: [{name: m, image: m}]}\n"
-    )
-    wanted = stage.wanted(pack("c", {"p.yaml": pod}), timeout=30)
+    wanted = stage.wanted(pack("c", {"p.yaml": BARE}), timeout=30)
     stage.world.link.want(wanted)
     path = await stage.pod(wanted)
     told = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}
@@ -240,16 +243,14 @@ async def test_finalizer_stuck(stage: Stage) -> None:
 
 @produces("ObjectsRemain")
 async def test_objects_remain(stage: Stage) -> None:
-    first = await stage.recovers(stage.wanted(pack("c", {"c.yaml": CONFIG.replace("FINALIZERS", "")})))
-    path = f"/api/v1/namespaces/{first.namespace}/configmaps"
-    made = await stage.api.get(f"{path}/one")
-    marks = {name: made["metadata"][name] for name in ("annotations", "labels")}
-    again = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "one", **marks}}
-    gone = stage.next(first, presence=Presence.ABSENT, timeout=5)
+    wanted = stage.wanted(pack("c", {"p.yaml": BARE}), timeout=60)
+    stage.world.link.want(wanted)
+    path = await stage.pod(wanted)
+    told = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+    await stage.api.patch(f"{path}/status", {"status": told})
+    await stage.world.outcome(wanted, Phase.READY)
+    gone = stage.next(wanted, presence=Presence.ABSENT, timeout=5)
 
-    async def make_again() -> None:
-        await stage.api.ask("POST", path, again)
-
-    async with meanwhile(make_again):
-        await stage.fails(gone, "ObjectsRemain", of(gone, "ConfigMap", "one"), "1 object is", leaves=False)
+    await stage.fails(gone, "ObjectsRemain", of(gone, "Pod", "one"), "1 object is", "kubectl delete", leaves=False)
+    await stage.api.delete(f"{path}?gracePeriodSeconds=0")
     await stage.leaves(gone)

@@ -29,9 +29,9 @@ from extensa.helm.causes import Finding, finding, of_error
 from extensa.helm.cleaning import drop_aside
 from extensa.helm.driver import Driver, Place, classify
 from extensa.helm.errors import ClusterError, HelmError
-from extensa.helm.look import examine, inventories, kept, look, refreshed, search
+from extensa.helm.look import examine, examine_hook, inventories, kept, look, refreshed, search
 from extensa.helm.plan import Act, Effort, Step, next_act
-from extensa.helm.readiness import of_objects, progress
+from extensa.helm.readiness import explained, of_objects, progress
 from extensa.helm.release import Inventory, ObjectRef, ReleaseStatus
 from extensa.helm.state import Good, Name, Sighting, State, judge
 
@@ -42,6 +42,7 @@ _TICK = 1.0
 _BLIND = 0.5
 _EXAMINE_EVERY = timedelta(seconds=10)
 _SHORTEST_ACT = 10.0
+_HOOKS = frozenset({"HookFailed", "HookTimedOut"})
 _NAMES = {
     Step.INSTALL: "Installing with Helm",
     Step.UPGRADE: "Upgrading with Helm",
@@ -244,6 +245,9 @@ class Pursuit:
         if cluster is not None and state.name in _SETTLING:
             with contextlib.suppress(ClusterError):
                 failure = of_objects(state.objects, await examine(cluster.kube, state.objects))
+        elif cluster is not None and failure.code in _HOOKS:
+            with contextlib.suppress(ClusterError):
+                failure = explained(failure, await examine_hook(cluster.kube, failure.target))
         return failure
 
     async def _before_remedy(self, cluster: Cluster, act: Act) -> None:

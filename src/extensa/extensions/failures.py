@@ -77,7 +77,8 @@ def sentence(failure: Failure, doing: State) -> str:
         return f"The extension operation failed with the following error:  {failure.message} {_TSG}."
     lead, word, _ = _LEADS[doing]
     at_fault = f"{failure.target}: " if failure.target and failure.target not in failure.message else ""
-    raw = failure.raw if len(failure.raw) <= _LONGEST else failure.raw[:_LONGEST] + " …"
+    raw = failure.raw or f"{failure.code}: {failure.target}"
+    raw = raw if len(raw) <= _LONGEST else raw[:_LONGEST] + " …"
     return (
         "The extension operation failed with the following error:  Error: [ InnerError: "
         f"[{lead} : {at_fault}{failure.message} : Recommendation {failure.next_step} : InnerError [{raw}]]] "

@@ -194,7 +194,7 @@ _ROWS = (
     Cause("FinalizerStuck", Fault.OBJECT, "An object is being deleted and a finalizer holds it.",
           "Bring back the controller behind the finalizer, or remove the finalizer."),
     Cause("ObjectsRemain", Fault.OBJECT, "Objects of the release are still there after it was uninstalled.",
-          "Find who makes them again or holds them, then delete again."),
+          "Find who holds or remakes them, then delete again; a Pod of a lost node needs `kubectl delete --force`."),
     # the cluster
     Cause("ApiServerUnreachable", Fault.CLUSTER, "The cluster's API does not answer.",
           "Start the cluster, or repair the network between it and the agent.", transient=True),

@@ -59,7 +59,7 @@ def judge(found: Object | None) -> Health:
         return NOT_FOUND
     metadata, status = found.get("metadata") or {}, found.get("status") or {}
     if metadata.get("deletionTimestamp"):
-        return _waits(_deletion(metadata), "FinalizerStuck")
+        return _waits(_deletion(metadata), "FinalizerStuck" if metadata.get("finalizers") else "ObjectsRemain")
     observed = status.get("observedGeneration")
     if observed is not None and observed != metadata.get("generation", observed):
         return _waits(_UNSEEN)

@@ -173,6 +173,16 @@ async def kept(kube: Kube, leaving: Inventory) -> tuple[ObjectRef, ...]:
     return tuple(alive)
 
 
+async def examine_hook(kube: Kube, target: str) -> tuple[Seen, ...]:
+    """Return the verdicts on a hook and on its Pods; ``target`` is how a failure names it. Raises `ClusterError`."""
+    kind, _, place = target.partition(" ")
+    namespace, _, name = place.partition("/")
+    if kind not in _HOOKS or not name:
+        return ()
+    seen = await look_at(kube, [ObjectRef(_HOOKS[kind], kind, namespace, name)])
+    return (*await examine(kube, seen), *seen)
+
+
 async def examine(kube: Kube, objects: Sequence[Seen]) -> tuple[Seen, ...]:
     """Return the verdicts on the Pods beneath those workloads that are not ready; raises `ClusterError`."""
     details: list[Seen] = []
@@ -254,4 +264,5 @@ def _selector(owner: Mapping[str, Any] | None) -> str:
 
 
 _LARGE = 200_000
+_HOOKS = {"Job": "batch/v1", "Pod": "v1"}
 _OWNERS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"})

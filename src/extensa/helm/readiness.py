@@ -4,7 +4,7 @@ Pure. Which verdict leads is decided here; what a verdict says is ``health.py``'
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from extensa.helm.causes import TABLE, Finding, finding
 from extensa.helm.health import Health, Level, sentence
@@ -39,6 +39,15 @@ def of_objects(objects: Sequence[Seen], details: Sequence[Seen] = ()) -> Finding
     if len(bad) > 1:
         message += f" ({len(bad) - 1} more not ready)"
     return finding(code, message + ".", target=str(first.ref), step="ready")
+
+
+def explained(failure: Finding, details: Sequence[Seen]) -> Finding:
+    """Return the failure of a hook with why: what its Pods wait for tells most, then its Job's own verdict."""
+    telling = [seen for seen in details if seen.health.code in _TELLING]
+    telling += [seen for seen in details if seen.health.level is Level.FAILED]
+    if not telling:
+        return failure
+    return replace(failure, message=f"{failure.message.removesuffix('.')}. {_sentence(telling[0])}.")
 
 
 def progress(objects: Sequence[Seen]) -> str:

@@ -5,7 +5,7 @@ import pytest
 from extensa.helm.causes import TABLE, Cause, finding, of_error
 from extensa.helm.errors import ClusterError, HelmError
 from extensa.helm.health import CURRENT, Health, Level
-from extensa.helm.readiness import Seen, of_objects, progress
+from extensa.helm.readiness import Seen, explained, of_objects, progress
 from extensa.helm.release import ObjectRef
 from extensa.helm.removed_apis import removed_api
 
@@ -116,3 +116,14 @@ def test_what_kubernetes_has_removed_is_told_with_what_took_its_place(target: st
 
 def test_a_kind_of_somebody_elses_group_was_not_removed_by_kubernetes() -> None:
     assert removed_api("Widget (example.com/v1)", "example.com/v1") is None
+
+
+def test_a_failed_hook_is_explained_by_its_pods_before_its_job() -> None:
+    hook = finding("HookFailed", "A hook of the chart failed.")
+    pod = seen("Pod", "h-1", Health(Level.IN_PROGRESS, "container m: not found", "ImagePullFailed"))
+    starting = seen("Pod", "h-2", Health(Level.IN_PROGRESS, "its containers to be ready", "NotReadyInTime"))
+
+    by_pod = "A hook of the chart failed. Pod h-1 waits for container m: not found."
+    assert by_pod == explained(hook, [starting, pod, FAILED]).message
+    assert "A hook of the chart failed. Job migrate failed: too often." == explained(hook, [starting, FAILED]).message
+    assert hook == explained(hook, [starting])
