@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from chaos.history import History
 from chaos.installation import Installation
+from extensa.base.crash_points import POINTS
 
 _WEIGHTS = {"agent": 34, "server": 28, "helm": 26, "host": 3, "kube-apiserver": 5, "etcd": 4}
 _SIGNALS = {"kill": 60, "stop": 22, "term": 18}
@@ -28,13 +29,31 @@ class Killer:
     chance: random.Random
     wanted: int
     least: int = 0
+    crashes: bool = False
+    """Whether crashes at named points are ordered, too."""
+    _ordered: str = ""
 
     async def run(self, kills: int, *, pause: float) -> None:
         """Kill that many times, ``pause`` seconds apart on the average."""
         goal = min(self.history.kills + kills, self.wanted)
         while self.history.kills < goal:
-            await asyncio.sleep(self.chance.uniform(0.2, 2 * pause - 0.2))
+            await asyncio.sleep(self.chance.uniform(0.1, 2 * pause - 0.1))
+            if self.crashes and self.chance.random() < 0.1:
+                self._order_a_crash()
             await self.one(self._choice())
+        self._note_the_crash()
+
+    def _order_a_crash(self) -> None:
+        """Have whoever comes to a named point next die there, besides all else."""
+        self._note_the_crash()
+        self._ordered = self.chance.choice(list(POINTS))
+        self.installation.crash_at(self._ordered)
+
+    def _note_the_crash(self) -> None:
+        if self._ordered and self.installation.crashed:
+            self.history.fault("crash", point=self._ordered)
+        self.installation.order.unlink(missing_ok=True)
+        self._ordered = ""
 
     def _choice(self) -> str:
         left = self.wanted - self.history.kills
@@ -67,6 +86,6 @@ class Killer:
         os.kill(pid, signal.SIGSTOP)
         self.history.kill("stop", program, pid)
         try:
-            await asyncio.sleep(self.chance.uniform(0.2, 2.0))
+            await asyncio.sleep(self.chance.uniform(0.2, 1.5))
         finally:
             os.kill(pid, signal.SIGCONT)
