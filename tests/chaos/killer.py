@@ -12,10 +12,10 @@ import signal
 from dataclasses import dataclass
 
 from chaos.history import History
-from chaos.installation import Installation
+from chaos.installation import NAMES, Installation
 from extensa.base.crash_points import POINTS
 
-_WEIGHTS = {"agent": 34, "server": 28, "helm": 26, "host": 3, "kube-apiserver": 5, "etcd": 4}
+_WEIGHTS = {"agent": 34, "server": 28, "helm": 26, "host": 3, "kube-apiserver": 5, "etcd": 4, "everything": 2}
 _SIGNALS = {"kill": 60, "stop": 22, "term": 18}
 CLUSTER_SIDE = ("host", "kube-apiserver", "etcd")
 
@@ -40,7 +40,11 @@ class Killer:
             await asyncio.sleep(self.chance.uniform(0.1, 2 * pause - 0.1))
             if self.crashes and self.chance.random() < 0.1:
                 self._order_a_crash()
-            await self.one(self._choice())
+            program = self._choice()
+            if program == "everything":
+                self._everything()
+            else:
+                await self.one(program)
         self._note_the_crash()
 
     def _order_a_crash(self) -> None:
@@ -81,6 +85,14 @@ class Killer:
             if how == "term" and program == "kube-apiserver":  # it waits a minute for whoever watches; a host does not
                 await asyncio.sleep(2.0)
                 os.kill(pid, signal.SIGKILL)
+
+    def _everything(self) -> None:
+        """End all three at once, and with them all of theirs, as a power cut would."""
+        for name in NAMES:
+            for pid in self.installation.named(name):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                    self.history.kill("kill", name, pid)
 
     async def _stopped(self, program: str, pid: int) -> None:
         os.kill(pid, signal.SIGSTOP)
