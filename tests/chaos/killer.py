@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from chaos.history import History
 from chaos.installation import NAMES, Installation
 from extensa.base.crash_points import POINTS
+from extensa.base.processes import start_ticks
 
 _WEIGHTS = {"agent": 34, "server": 28, "helm": 26, "host": 3, "kube-apiserver": 5, "etcd": 4, "everything": 2}
 _SIGNALS = {"kill": 60, "stop": 22, "term": 18}
@@ -76,15 +77,17 @@ class Killer:
         else:
             return
         pid = self.chance.choice(pids)
+        born = start_ticks(pid)  # a pid is given out anew before long
         with contextlib.suppress(ProcessLookupError):
             if how == "stop":
-                await self._stopped(program, pid)
+                await self._stopped(program, pid, born)
                 return
             os.kill(pid, signal.SIGKILL if how == "kill" else signal.SIGTERM)
             self.history.kill(how, program, pid)
             if how == "term" and program == "kube-apiserver":  # it waits a minute for whoever watches; a host does not
                 await asyncio.sleep(2.0)
-                os.kill(pid, signal.SIGKILL)
+                if start_ticks(pid) == born:
+                    os.kill(pid, signal.SIGKILL)
 
     def _everything(self) -> None:
         """End all three at once, and with them all of theirs, as a power cut would."""
@@ -94,10 +97,11 @@ class Killer:
                     os.kill(pid, signal.SIGKILL)
                     self.history.kill("kill", name, pid)
 
-    async def _stopped(self, program: str, pid: int) -> None:
+    async def _stopped(self, program: str, pid: int, born: int | None) -> None:
         os.kill(pid, signal.SIGSTOP)
         self.history.kill("stop", program, pid)
         try:
             await asyncio.sleep(self.chance.uniform(0.2, 1.5))
         finally:
-            os.kill(pid, signal.SIGCONT)
+            if start_ticks(pid) == born:
+                os.kill(pid, signal.SIGCONT)

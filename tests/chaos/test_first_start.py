@@ -1,7 +1,6 @@
 """A server killed while it makes its keys, certificates and database: the next start finds or makes all of it."""
 
 import asyncio
-import contextlib
 import os
 import random
 import signal
@@ -11,7 +10,7 @@ import pytest
 
 from chaos.api import Api
 from chaos.installation import Installation
-from extensa.base.processes import alive
+from extensa.base.processes import alive, start_ticks
 
 pytestmark = [pytest.mark.chaos, pytest.mark.asyncio(loop_scope="session")]
 
@@ -26,10 +25,11 @@ async def test_a_first_start_that_is_killed_at_any_moment(tmp_path: Path, number
         for _ in range(2):
             while not (pids := [each for each in installation.named("server") if alive(each)]):
                 await asyncio.sleep(0.01)
+            born = start_ticks(pids[0])
             await asyncio.sleep(chance.uniform(0.15, 0.5))
-            with contextlib.suppress(ProcessLookupError):
+            if start_ticks(pids[0]) == born:
                 os.kill(pids[0], signal.SIGKILL)
-            while alive(pids[0]):
+            while alive(pids[0], started=born):
                 await asyncio.sleep(0.01)
         await asyncio.wait_for(starting, 60)
         await installation.serving("server")
