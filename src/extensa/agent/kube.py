@@ -8,6 +8,7 @@ errors to `ClusterError`; it never tries again by itself.
 import asyncio
 import base64
 import binascii
+import contextlib
 import os
 import ssl
 from collections.abc import AsyncGenerator, Mapping
@@ -209,6 +210,23 @@ class KubeClient:
         if path is not None:
             await self._ask("DELETE", f"{path}/{ref.name}")
 
+    async def kinds(self) -> tuple[tuple[str, str], ...]:
+        """Return every kind whose objects can be listed and deleted, as (apiVersion, kind).
+
+        Of a group it is the version that the API prefers. A group whose server does not answer is left out. Raises
+        `ClusterError`.
+        """
+        answer = await self._ask("GET", "/apis")
+        versions = [found["preferredVersion"]["groupVersion"] for found in (answer or {}).get("groups") or ()]
+        known: tuple[tuple[str, str], ...] = ()
+        for version in ("v1", *versions):
+            root = f"/api/{version}" if version == "v1" else f"/apis/{version}"
+            with contextlib.suppress(ClusterError):
+                found = await self._ask("GET", root)
+                listed = (found or {}).get("resources") or ()
+                known += tuple((str(version), str(each["kind"])) for each in listed if _goes(each))
+        return known
+
     async def free(self, ref: ObjectRef) -> None:
         """Take every finalizer off an object; one that is not there is no error. Raises `ClusterError`."""
         path = await self._path(ref.api_version, ref.kind, ref.namespace)
@@ -303,6 +321,10 @@ class KubeClient:
             for found in (answer or {}).get("resources") or ()
             if "/" not in found["name"]
         }
+
+
+def _goes(resource: Mapping[str, Any]) -> bool:
+    return "/" not in resource["name"] and {"list", "delete"} <= set(resource.get("verbs") or ())
 
 
 def _change(line: str) -> Change:

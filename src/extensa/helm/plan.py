@@ -333,7 +333,8 @@ def _no_way_back(at: At) -> Act:
 
 
 _HELD = "FinalizerStuck"
-_HOOKS = frozenset({"HookFailed", "HookTimedOut"})
+_HOOKS = frozenset({"HookFailed", "HookTimedOut", "JobFailed", "JobUnfinished", "PodFailed", "NotReadyInTime"})
+"""What an uninstall fails of when a hook does: Helm waits for nothing else in one."""
 _APPLYING = frozenset({Step.INSTALL, Step.UPGRADE})
 ACTS = frozenset({Step.INSTALL, Step.UPGRADE, Step.ROLLBACK, Step.UNINSTALL, Step.SET_ASIDE, Step.CLEAN})
 
