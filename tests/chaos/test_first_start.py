@@ -38,5 +38,6 @@ async def test_a_first_start_that_is_killed_at_any_moment(tmp_path: Path, number
         await api.close()
 
         assert 200 == answer.status, f"seed {seed}"
+        assert [] == list(installation.home.keys.glob(".*"))
     finally:
         await installation.stop()
