@@ -21,6 +21,7 @@ import msgspec
 import yaml
 from msgspec import Struct
 
+from extensa.helm.causes import TABLE
 from extensa.helm.errors import ClusterError
 from extensa.helm.release import ObjectRef
 
@@ -352,7 +353,7 @@ def _refusal(status: int, content: bytes, method: str, path: str) -> ClusterErro
     except msgspec.MsgspecError:
         said = content[:200].decode("utf-8", "replace")
     code, transient = _CODES.get(status, ("ApiServerError" if status >= 500 else "ObjectInvalid", status >= 500))
-    message = f"The cluster's API refused {method} {path} ({status}): {said}"
+    message = f"{TABLE[code].words.removesuffix('.')}: {method} {path} ended with {status}: {said}"
     return ClusterError(code, message, http=status, raw=said, transient=transient)
 
 

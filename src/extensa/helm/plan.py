@@ -5,15 +5,15 @@ Transient failures are tried again with growing pauses until the deadline; anyth
 ``remedy.py`` says what follows then. It never acts and never waits itself.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from extensa.helm.causes import Finding, finding
-from extensa.helm.health import Level
-from extensa.helm.readiness import of_objects
+from extensa.helm.health import Level, sentence
+from extensa.helm.readiness import Seen, of_objects
 from extensa.helm.release import ObjectRef
 from extensa.helm.state import Name, State, Wanted
 
@@ -304,8 +304,7 @@ def _gone(_at: At) -> Act:
 def _leftovers(at: At) -> Act:
     """Delete what Helm left, finalizers only when asked; wait for what is going, and name it when the time is up."""
     objects = at.state.objects
-    names = ", ".join(str(seen.ref) for seen in objects[:5])
-    message = f"{len(objects)} objects are still there after the release was uninstalled: {names}."
+    message = _still_there(objects)
     held = [seen.ref for seen in objects if seen.health.code == _HELD]
     failure = finding(_HELD if held else "ObjectsRemain", message, target=str(objects[0].ref), step="uninstall")
     clean = [seen.ref for seen in objects if seen.health.code != _HELD]
@@ -319,6 +318,16 @@ def _leftovers(at: At) -> Act:
     if at.now < due:
         return _wait_or(at, failure, until=due)
     return _act(at, Step.CLEAN, message, objects=tuple(clean))
+
+
+def _still_there(objects: Sequence[Seen]) -> str:
+    """Return which objects are still there, and what holds each."""
+    count = len(objects)
+    named = [(seen, *str(seen.ref).partition(" ")) for seen in objects[:5]]
+    said = "; ".join(sentence(kind, name, seen.health) for seen, kind, _, name in named)
+    more = f"; and {count - 5} more" if count > 5 else ""
+    there = "1 object is" if count == 1 else f"{count} objects are"
+    return f"{there} still there after the release was uninstalled: {said}{more}."
 
 
 def _go_back(at: At) -> Act:
