@@ -29,7 +29,7 @@ def main() -> int:
 async def _run(folder: Path, kills: int, minutes: float, seed: int | None) -> str:
     async with world(folder, seed=seed) as made:
         print(f"seed {made.history.seed}; history and logs are kept in {folder}", file=sys.stderr, flush=True)
-        await rounds(made, kills=kills, least=kills // 10, minutes=minutes)
+        await rounds(made, kills=kills, least=kills // 10, minutes=minutes, crashes=True)
     if made.history.violations:
         print(made.history.told())
     return made.history.summary

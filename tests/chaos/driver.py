@@ -80,10 +80,11 @@ class Driver:
         commands = (self.roll_back, self.cancel, self.retry, self.pause)
         return await self.chance.choice((*writes, *writes, *commands))()
 
-    async def put(self, *, version: str = "", **settings: str) -> Answer | None:
-        """Create or replace it."""
+    async def put(self, *, version: str = "", policy: dict[str, Any] | None = None, **settings: str) -> Answer | None:
+        """Create or replace it, with a failure ``policy`` or the one it has."""
         wish = self._fresh(version or self.chance.choice(VERSIONS))
-        return await self._write("PUT", wish, {"properties": self.properties(wish, settings)})
+        said = {} if policy is None else {"failurePolicy": policy}
+        return await self._write("PUT", wish, {"properties": self.properties(wish, settings) | said})
 
     async def patch(self, **settings: str) -> Answer | None:
         """Change its settings, keeping the version."""

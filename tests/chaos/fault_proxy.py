@@ -66,7 +66,7 @@ class FaultProxy:
 
     upstream: int
     late: float = 1.5
-    silence: float = 6.0
+    silence: float = 3.0
     plan: Plan = field(default=lambda _message: "")
     port: int = 0
     _server: asyncio.Server | None = None

@@ -24,8 +24,8 @@ from extensa.base.home import Home
 from extensa.base.processes import signal_group, spawn, start_ticks
 
 NAMES = ("server", "host", "agent")
-HELM = ("helm", "helm-engine")
-_PARENTS = {"helm": "agent", "kube-apiserver": "host", "etcd": "host", "kube-controller-manager": "host"}
+HELM = "helm"
+"""How the programs of Helm begin: the command line, and an engine that stays."""
 
 
 @dataclass(frozen=True)
@@ -163,8 +163,11 @@ class Installation:
         if program in NAMES:
             child = self.children.get(program)
             return [child.pid] if child is not None and child.returncode is None else []
-        wanted = HELM if program == "helm" else ("etcd", "server") if program == "etcd" else (program,)
-        mine = set(self.named(_PARENTS.get(program, "host")))
+        if program == "helm":
+            mine = set(self.named("agent"))
+            return [each.pid for each in self.running() if each.program.startswith(HELM) and each.parent in mine]
+        wanted = ("etcd", "server") if program == "etcd" else (program,)
+        mine = set(self.named("host"))
         return [each.pid for each in self.running() if each.program in wanted and each.parent in mine]
 
     def strays(self) -> list[str]:

@@ -116,13 +116,20 @@ async def stop_moving(moving: Sequence[asyncio.Task[None]]) -> None:
 
 
 async def rounds(
-    world: World, *, kills: int, least: int = 0, batch: int = 10, pause: float = 1.0, minutes: float = 1e9
+    world: World,
+    *,
+    kills: int,
+    least: int = 0,
+    batch: int = 10,
+    pause: float = 1.0,
+    minutes: float = 1e9,
+    crashes: bool = False,
 ) -> None:
     """Kill in batches while extensions move, and look after each batch, until enough were killed or time is over."""
     until, kills = time.monotonic() + minutes * 60, world.history.kills + kills
     for name, kind in EXTENSIONS.items():
         world.driver(name, kind)
-    killer = Killer(world.installation, world.history, world.chance, kills, least)
+    killer = Killer(world.installation, world.history, world.chance, kills, least, crashes)
     watching = asyncio.create_task(world.eyes.watch())
     try:
         while world.history.kills < kills and time.monotonic() < until:

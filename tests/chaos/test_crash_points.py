@@ -31,6 +31,25 @@ async def test_a_helm_killed_at_any_moment_is_recovered(chaos: World, moment: st
     assert before == chaos.history.broken, chaos.history.told()
 
 
+async def test_a_crash_between_an_outcome_and_its_remedy_leaves_the_remedy_due(chaos: World) -> None:
+    before = chaos.history.broken
+    driver = chaos.known("remedied") or chaos.driver("remedied", "chaos.hooked")
+    await driver.put()
+    assert "Succeeded" == await driver.settled(within=90)
+    good = driver.wish
+    chaos.installation.crash_at("agent.outcome-kept")
+    await driver.put(policy={"onFailure": "Rollback", "timeout": "PT10S"}, held="after")
+    await scenes.crashed(chaos, "agent.outcome-kept")
+
+    assert "Failed" == await driver.settled(within=90)
+    release = await chaos.eyes.release(driver.name, driver.namespace)
+    assert {"mark": good.mark, "chart": good.version} == release.settings
+    assert "deployed" == release.revisions[-1].status
+    await driver.put(policy={"onFailure": "Rollback", "timeout": "PT10M"})
+    await chaos.check(driver)
+    assert before == chaos.history.broken, chaos.history.told()
+
+
 async def test_a_host_that_dies_at_every_step_of_a_clusters_life_ends_it_well(chaos: World) -> None:
     before = chaos.history.broken
     driver = chaos.known("crashing") or chaos.driver("crashing", "chaos.plain")

@@ -17,7 +17,7 @@ CLUSTER_SIDE_KILLS = 15
 async def survivor(chaos: World) -> World:
     """The installation after all of that."""
     chaos.counted_before = chaos.history.kills
-    await rounds(chaos, kills=KILLS, least=CLUSTER_SIDE_KILLS, batch=15, pause=0.8)
+    await rounds(chaos, kills=KILLS, least=CLUSTER_SIDE_KILLS, batch=50, pause=0.5)
     return chaos
 
 

@@ -7,6 +7,7 @@ the data folder; one process at a time.
 """
 
 import asyncio
+import contextlib
 import errno
 import fcntl
 import hashlib
@@ -19,7 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from extensa.base.errors import ExtensaError
-from extensa.base.home import write_file
+from extensa.base.home import clear_half_written, write_file
 from extensa.base.log import get_logger
 from extensa.helm.release import Inventory
 from extensa.helm.remedy import Due
@@ -128,6 +129,8 @@ class FileMemory:
             os.close(self._lock)
             message = f"Another agent works in {folder}."
             raise MemoryError_("AgentAlreadyRunning", message, next_step="Stop it with `extensa down`.") from error
+        with contextlib.suppress(OSError):  # a folder that cannot be written is told by whoever writes
+            clear_half_written(folder, *(folder / part for part in ("extensions", "evidence", "charts")))
 
     def close(self) -> None:
         """Let another process open the folder."""

@@ -213,6 +213,8 @@ class Pursuit:
         else:
             self._case.say(progress(state.objects) if state.name in _SETTLING else act.reason, self._hint)
         pause = (act.until - self._time()).total_seconds() if act.until is not None else _TICK
+        if self._case.newer.is_set():  # it came while we looked, and the look has taken the hint
+            return
         if state.name is Name.UNREACHABLE:
             await self._case.hints.wait(pause)
             return

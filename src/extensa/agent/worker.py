@@ -301,6 +301,8 @@ class Worker:
 
     async def _rest(self, seconds: float) -> None:
         """Wait for something to happen, and a moment more so that what happens at once is looked at once."""
+        if self.case.newer.is_set():  # it came while we looked, and the look has taken the hint
+            return
         heard = await self.case.hints.wait(seconds * random.uniform(0.8, 1.2))  # noqa: S311 - jitter, not a secret
         if not heard:
             self.case.hints.wake(None)

@@ -131,3 +131,14 @@ def write_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def clear_half_written(*folders: Path) -> None:
+    """Remove what a `write_file` that did not live to its end has left in ``folders``; for who alone writes there.
+
+    Raises `OSError`.
+    """
+    for folder in folders:
+        for path in folder.glob(".*.????????"):
+            if path.is_file():
+                path.unlink(missing_ok=True)

@@ -19,7 +19,7 @@ from extensa.arm.binding import Binding, Caller
 from extensa.arm.operations import RETENTION
 from extensa.base import log
 from extensa.base.clock import Clock, steady, utc_now
-from extensa.base.home import Home
+from extensa.base.home import Home, clear_half_written
 from extensa.base.settings import Settings, load_settings
 from extensa.base.tasks import Periodic, TaskGroup
 from extensa.catalog.service import Catalog
@@ -93,6 +93,7 @@ async def run(plan: Plan, *, environ: Mapping[str, str], clock: Clock = utc_now)
     async with AsyncExitStack() as stack:
         home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         stack.enter_context(claimed(home, PROCESS))
+        clear_half_written(home.keys)
         listener = stack.enter_context(bind(plan.address, plan.port))
         store = await open_store(home.database, clock=clock)
         stack.push_async_callback(store.close)

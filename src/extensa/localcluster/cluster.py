@@ -16,7 +16,7 @@ import yaml
 
 from extensa.base.clock import Clock
 from extensa.base.crash_points import reached
-from extensa.base.home import write_file
+from extensa.base.home import clear_half_written, write_file
 from extensa.localcluster import commands, keys, objects, ports
 from extensa.localcluster.api import ApiServer
 from extensa.localcluster.egress import Egress, listen
@@ -180,6 +180,7 @@ class LocalCluster:
         if not self._children:
             for leftover in commands.sockets(layout.run):
                 leftover.unlink(missing_ok=True)
+            clear_half_written(layout.folder, layout.token_key.parent, layout.egress.parent)
         await asyncio.to_thread(keys.make_keys, layout, self._clock())
         reached("host.keys-made")
         kept = layout.read_kept()

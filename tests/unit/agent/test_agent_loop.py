@@ -441,3 +441,24 @@ async def test_now_and_then_everything_is_looked_at(stage: Stage, monkeypatch: p
     assert "ConfigMap r is missing." == word.statuses[0].message.removesuffix(
         " " + word.statuses[0].message.split(". ")[1]
     )
+
+
+async def test_something_newer_that_comes_while_we_look_is_not_slept_over(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look that is followed by another one takes the hint with it, and a resync is minutes away."""
+    look, looked = stage.api.list, asyncio.Event()
+    desired: list[DesiredExtension] = []
+
+    async def slow(*which: Any, **more: Any) -> list[dict[str, Any]]:
+        if not looked.is_set():
+            looked.set()
+            desired.append(stage.want(2))
+            await asyncio.sleep(0.3)
+        return await look(*which, **more)
+
+    monkeypatch.setattr(stage.api, "list", slow)
+    stage.want(hold=True)
+    await asyncio.wait_for(looked.wait(), 5)
+
+    assert Phase.READY is (await stage.outcome(desired[0], within=5)).phase

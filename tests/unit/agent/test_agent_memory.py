@@ -102,3 +102,18 @@ async def test_a_folder_that_cannot_be_used_is_told(memory: FileMemory, tmp_path
         await memory.keep(FULL)
 
     assert "AgentFolderUnusable" == caught.value.code
+
+
+async def test_what_was_half_written_when_the_agent_was_killed_is_cleared_away(tmp_path: Path) -> None:
+    first = FileMemory(tmp_path)
+    await first.keep(FULL)
+    first.close()
+    (kept,) = (tmp_path / "extensions").iterdir()
+    half = [kept.with_name(f".{kept.name}.x1_abcde"), tmp_path / ".key.12345678"]
+    for each in half:
+        each.write_bytes(b"half")
+    second = FileMemory(tmp_path)
+
+    assert [] == [each for each in half if each.exists()]
+    assert [FULL] == await second.load()
+    second.close()
