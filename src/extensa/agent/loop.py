@@ -1,6 +1,6 @@
 """The agent: hears what should be, keeps one worker per extension, and sees clusters come and go.
 
-At the start it hears everything that is current; what the control plane no longer names is forgotten, not removed. When
+At the start it hears everything that is current; what a whole answer no longer names is forgotten, not removed. When
 the line was down it hears everything again. Until the line stands it works from memory. Workers never share a release:
 there is one per resource id.
 """
@@ -18,6 +18,7 @@ from extensa.agent.questions import Questions
 from extensa.agent.reconcile import Tools
 from extensa.agent.reporter import Reporter
 from extensa.agent.worker import Worker
+from extensa.base.crash_points import reached
 from extensa.base.errors import ExtensaError
 from extensa.base.log import get_logger
 from extensa.base.tasks import Periodic, TaskGroup
@@ -108,10 +109,14 @@ class Agent:
         """Hear what came after ``cursor`` and act upon it; return the cursor to go on with."""
         headers = {_KEY_HEADER: public_key(self._key)}
         heard = await self._link.feed(_FEED, ExtensionFeed, after=cursor, wait=wait, headers=headers)
+        if heard.desired:
+            reached("agent.document-heard")
         for desired in heard.desired:
             self._take(desired)
-        if cursor == 0:  # everything that is current was asked for
+        if heard.whole:
             await self._forget_all_but({case_key(desired) for desired in heard.desired})
+        elif cursor == 0:  # something was left out: what is remembered of it goes on
+            await self._from_memory()
         return heard.cursor
 
     def _take(self, desired: DesiredExtension) -> None:
@@ -172,6 +177,7 @@ class Agent:
     async def _forget(self, desired: DesiredExtension) -> None:
         _log.info("forgotten", release=desired.release, cluster=desired.cluster_uid)
         await self._tools.memory.forget(desired.resource_id)
+        reached("agent.memory-forgotten")
 
     def _release(self, worker: Worker) -> None:
         with contextlib.suppress(ExtensaError):
