@@ -1,19 +1,20 @@
 """`make bench`: every figure we name, measured beside its peer in one run, as a table.
 
-Name rows to run only those: ``python -m bench requests releases resting start``.
+Name rows to run only those: ``python -m bench requests releases scale resting start``.
 """
 
 import sys
 import tempfile
 from pathlib import Path
 
-from bench import releases, requests, resting
+from bench import releases, requests, resting, scale
 from bench.installation import CHARTS, installed, server_alone
+from bench.light import MANY
 from bench.table import Row, printed
 from extensa.client.chart import pack
 
 SAMPLE = CHARTS / "hello" / "1.0.0"
-PARTS = ("releases", "requests", "start", "resting")
+PARTS = ("releases", "scale", "requests", "start", "resting")
 FLEET = [f"fleet-{n}" for n in range(4)]
 RESTING = FLEET + [f"rest-{n}" for n in range(6)]
 
@@ -28,13 +29,16 @@ def measured(parts: list[str], archive: Path) -> list[Row]:
     rows: list[Row] = []
     with installed() as bench:
         say("creating the clusters to measure on")
-        bench.make_clusters(FLEET)
+        bench.make_clusters(FLEET[:1] if parts == ["scale"] else FLEET)
         if "resting" in parts:
             say("the command line")
             rows += resting.command_line(bench, FLEET[0])
         if "releases" in parts:
             say("PUT → Succeeded, one at a time")
             rows.append(releases.one(bench, archive, FLEET[0]))
+        if "scale" in parts:
+            say(f"{MANY} on one cluster, through the API and with helm by hand")
+            rows += scale.measure(bench, FLEET[0], archive.parent)
         if {"requests", "start"} & set(parts):
             with server_alone(archive) as alone:
                 if "requests" in parts:

@@ -33,6 +33,8 @@ _FEED = "/link/v1/extensions"
 _KEY_HEADER = "Extensa-Agent-Key"
 _SCAN_EVERY = 1.0
 _AFTER_A_FALL = 5.0
+_BREATH = 0.03
+"""Seconds between one piece of news and asking for the next, so that a burst of wishes is heard in few answers."""
 
 
 class Link(Protocol):
@@ -88,8 +90,10 @@ class Agent:
         cursor, wait, pace = 0, 0, Backoff()
         while True:
             try:
-                cursor = await self._hear_once(cursor, wait)
+                before, cursor = cursor, await self._hear_once(cursor, wait)
                 wait = LONGEST_POLL
+                if cursor != before:
+                    await asyncio.sleep(_BREATH)
             except LinkError as error:
                 _log.warning("the control plane is not heard", code=error.code, message=error.message)
             except Exception:  # noqa: BLE001 - a defect of ours must not make the agent deaf

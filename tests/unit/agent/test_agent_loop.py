@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from extensa.agent import worker
+from extensa.agent import loop, worker
 from extensa.agent.charts import Charts
 from extensa.agent.loop import Agent
 from extensa.agent.memory import FileMemory
@@ -266,6 +266,25 @@ async def test_something_newer_ends_an_act_after_some_grace(stage: Stage, monkey
 
     assert Phase.READY is (await stage.outcome(stage.want(2))).phase
     assert all(word.phase is Phase.WORKING for word in stage.words(first))
+
+
+async def test_a_burst_of_wishes_is_heard_in_few_answers(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "_BREATH", 0.1)
+    answers, feed = 0, stage.link.feed
+
+    async def counted(*given: Any, **more: Any) -> Any:
+        nonlocal answers
+        answer = await feed(*given, **more)
+        answers += 1
+        return answer
+
+    monkeypatch.setattr(stage.link, "feed", counted)
+    for number in range(20):
+        last = stage.want(uid=f"uid-{number}", resource_id=f"/S/{number}", release=f"r-{number}")
+        await asyncio.sleep(0.005)
+    await stage.outcome(last)
+
+    assert answers <= 6
 
 
 async def test_an_older_word_changes_nothing(stage: Stage) -> None:
