@@ -11,10 +11,12 @@ import ctypes
 import os
 import signal
 import subprocess
+from asyncio import StreamReader, StreamWriter
 from asyncio.subprocess import Process
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -28,6 +30,15 @@ class Finished:
     stdout: bytes
     stderr: bytes
     timed_out: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A child that is talked with: what it hears and what it says."""
+
+    child: Process
+    hears: StreamWriter
+    says: StreamReader
 
 
 def _die_with_parent() -> None:
@@ -94,6 +105,34 @@ async def spawn(
             start_new_session=True,
             preexec_fn=_die_with_parent,
         )
+
+
+async def converse(argv: Sequence[str], *, env: Mapping[str, str], log: Path, longest_line: int) -> Conversation:
+    """Start a long-lived child to talk with, line by line, on its standard input and output; it dies with us.
+
+    What it says on standard error is appended to ``log``, which only we may read. Raises `OSError` when it cannot be
+    started.
+    """
+    with _private(log) as sink:
+        child = await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=sink,
+            limit=longest_line,
+            env=dict(env),
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+        )
+    if child.stdin is None or child.stdout is None:
+        raise OSError("the child cannot be talked with")
+    return Conversation(child, child.stdin, child.stdout)
+
+
+def _private(log: Path) -> BinaryIO:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.touch(mode=0o600)
+    return log.open("ab")
 
 
 async def stop(child: Process, *, grace: float = 5.0) -> None:

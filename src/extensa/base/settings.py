@@ -45,6 +45,9 @@ class Settings:
     helm_releases: str = _setting(
         "EXTENSA_HELM_RELEASES", "Base address of upstream's Helm release files; empty: not tried.", ""
     )
+    helm_driver: str = _setting(
+        "EXTENSA_HELM_DRIVER", "auto, engine or cli; auto: our Helm engine where its program is, else helm.", "auto"
+    )
     helm_parallel: str = _setting("EXTENSA_HELM_PARALLEL", "Helm acts at once per agent process.", "4")
     helm_timeout: str = _setting("EXTENSA_HELM_TIMEOUT", "Seconds a release may take to become ready.", "600")
 

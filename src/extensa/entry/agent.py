@@ -5,10 +5,12 @@ data folder. At SIGTERM Helm's children end first, then what was seen is told, t
 """
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from extensa.agent.charts import Charts
@@ -23,7 +25,8 @@ from extensa.base.home import Home
 from extensa.base.log import configure, get_logger
 from extensa.base.settings import Settings, load_settings
 from extensa.entry.own_process import claimed, told, unusable, write_pid_file
-from extensa.helm.driver import CliDriver
+from extensa.helm.driver import CliDriver, Driver
+from extensa.helm.engine import EngineDriver
 from extensa.localcluster.binaries import ready_binaries
 
 PROCESS = "agent"
@@ -78,28 +81,57 @@ async def run(settings: Settings, home: Home) -> None:
 
 async def _care(settings: Settings, home: Home, link: LinkClient, memory: FileMemory, *, parallel: int) -> None:
     private_key = await memory.private_key()
-    tools = Tools(
-        driver=CliDriver(await _helm(settings), home.agent / "helm"),
-        clusters=Clusters(home.agent_kubeconfig, home.agent / "kube"),
-        charts=Charts(link, memory),
-        memory=memory,
-        slots=asyncio.Semaphore(parallel),
-        clock=utc_now,
-    )
-    await Agent(link, tools, private_key=private_key).run()
+    async with helm_driver(settings, home) as driver:
+        tools = Tools(
+            driver=driver,
+            clusters=Clusters(home.agent_kubeconfig, home.agent / "kube"),
+            charts=Charts(link, memory),
+            memory=memory,
+            slots=asyncio.Semaphore(parallel),
+            clock=utc_now,
+        )
+        await Agent(link, tools, private_key=private_key).run()
 
 
-async def _helm(settings: Settings) -> Path:
-    """Return the helm program, of the cluster's own programs or from PATH; waits until there is one."""
+@contextlib.asynccontextmanager
+async def helm_driver(settings: Settings, home: Home) -> AsyncIterator[Driver]:
+    """Give the driver that ``settings`` ask for, waiting until its program is there; an engine ends with the block.
+
+    Raises `ValueError` for a driver that does not exist.
+    """
+    if settings.helm_driver not in ("auto", "engine", "cli"):
+        raise ValueError(f"EXTENSA_HELM_DRIVER must be auto, engine or cli, not {settings.helm_driver!r}")
+    program, is_engine = await _program(settings)
+    _log.info("helm", driver="engine" if is_engine else "cli", program=str(program))
+    if not is_engine:
+        yield CliDriver(program, home.agent / "helm")
+        return
+    engine = EngineDriver(program, home.agent / "helm")
+    try:
+        yield engine
+    finally:
+        await engine.close()
+
+
+async def _program(settings: Settings) -> tuple[Path, bool]:
+    """Return the program that does Helm's acts, and whether it is our engine; waits until there is one.
+
+    It comes from the clusters' own programs; helm may come from PATH.
+    """
     told_once = False
     while True:
         ready = ready_binaries(settings)
-        if ready is not None and ready.helm.is_file():
-            return ready.helm
-        if (found := shutil.which("helm")) is not None:
-            return Path(found)
+        if ready is not None and ready.engine is not None and settings.helm_driver != "cli":
+            return ready.engine, True
+        if settings.helm_driver != "engine":
+            if ready is not None and ready.helm.is_file():
+                return ready.helm, False
+            if (found := shutil.which("helm")) is not None:
+                return Path(found), False
         if not told_once:
-            _log.warning("no helm program yet", next_step="Run `extensa kubernetes install`.")
+            _log.warning(
+                "no helm program yet", driver=settings.helm_driver, next_step="Run `extensa kubernetes install`."
+            )
             told_once = True
         await asyncio.sleep(_LOOK_FOR_HELM_EVERY)
 

@@ -186,7 +186,7 @@ async def test_a_missing_program_is_told_with_what_to_do(tmp_path: Path) -> None
 async def test_an_act_past_its_time_is_stopped(
     driver: CliDriver, stub: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("extensa.helm.driver._SPARE", 0.0)
+    monkeypatch.setattr("extensa.helm.driver.SPARE", 0.0)
     stub.does("time.sleep(60)")
     with pytest.raises(HelmError) as caught:
         await driver.uninstall(place(tmp_path), timeout=1)
