@@ -23,11 +23,9 @@ import (
 	"helm.sh/helm/v4/pkg/kube"
 )
 
-const (
-	// discoveryLasts is how long a question about what the API serves may take; nobody can cancel it.
-	discoveryLasts = 10 * time.Second
-	aggregated     = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
-)
+// discoveryLasts is how long a question about what the API serves may take; nobody can cancel it.
+const discoveryLasts = 10 * time.Second
+const aggregated = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
 
 // cluster is what is known of one API, as one user sees it. It outlives the acts.
 type cluster struct {
@@ -152,12 +150,13 @@ func (v visit) ToDiscoveryClient() (discovery.CachedDiscoveryInterface, error) {
 	return remembering{v.discovery}, nil
 }
 
-func (v visit) ToRESTMapper() (meta.RESTMapper, error) { return v.mapper, nil }
-
+func (v visit) ToRESTMapper() (meta.RESTMapper, error)        { return v.mapper, nil }
 func (v visit) ToRawKubeConfigLoader() clientcmd.ClientConfig { return v.loader }
 
 // remembering is a discovery client that Helm cannot make forget: refresh and the mapper see to that.
-type remembering struct{ discovery.CachedDiscoveryInterface }
+type remembering struct {
+	discovery.CachedDiscoveryInterface
+}
 
 func (remembering) Invalidate() {}
 

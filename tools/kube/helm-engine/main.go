@@ -28,7 +28,7 @@ import (
 	"helm.sh/helm/v4/pkg/kube"
 )
 
-// longestFarewell is how long acts may take to end once they are cancelled, before the process ends all the same.
+// longestFarewell is how long acts may take to end once they are cancelled; then the process ends all the same.
 const longestFarewell = 8 * time.Second
 
 // request is one line of standard input. Of the act "cancel" only Target counts: the id of the act to cancel.
