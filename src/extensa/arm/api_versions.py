@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from extensa.base.errors import Refused
 
+_ADD = "Add ?api-version=DATE; GET /subscriptions/{subscriptionId}/providers lists those of every type."
 _DATE = re.compile(r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(-[a-z0-9]+)*$")
 
 
@@ -22,6 +23,7 @@ def require(query_value: str | None) -> str:
             "MissingApiVersionParameter",
             "The api-version query parameter (?api-version=) is required for all requests.",
             target="api-version",
+            next_step=_ADD,
         )
     version = query_value.casefold()
     if not _DATE.match(version):
@@ -29,6 +31,7 @@ def require(query_value: str | None) -> str:
             "InvalidApiVersionParameter",
             f"The api-version '{query_value}' is invalid. An api-version is a date such as '2025-03-01'.",
             target="api-version",
+            next_step=_ADD,
         )
     return version
 
@@ -49,5 +52,6 @@ def resolve(version: str, known: Sequence[str], *, resource_type: str) -> str:
             f"No registered resource provider found for API version '{version}' for type '{kind}' in namespace "
             f"'{namespace}'. The supported api-versions are '{', '.join(known)}'.",
             target="api-version",
+            next_step=f"Ask with ?api-version={known[-1]}.",
         )
     return max(usable)

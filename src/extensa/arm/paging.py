@@ -1,7 +1,7 @@
 """Paging: opaque skip tokens and absolute next links (ARM RPC, "GET for a collection")."""
 
 import base64
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from extensa.base.errors import Refused
 
@@ -9,15 +9,17 @@ PAGE = 100
 """Items on a page when the caller names no ``$top``."""
 LARGEST_PAGE = 1000
 """Items on a page at the most."""
+_SAFE = "/()!$&'*+,;=:@"  # what may stand in a path as it is
 
 
 def page_size(top: str | None) -> int:
     """Return how many items a page holds for the ``$top`` asked for; raises `Refused` when it is no positive number."""
     if top is None:
         return PAGE
-    if not top.isdigit() or int(top) == 0:
+    digits = top.lstrip("0") if top.isascii() and top.isdecimal() else ""
+    if not digits:
         raise Refused("InvalidTop", f"$top must be a positive whole number, not '{top}'.", target="$top")
-    return min(int(top), LARGEST_PAGE)
+    return min(int(digits[:9]), LARGEST_PAGE)  # nine digits are more than any page
 
 
 def token(after: str) -> str:
@@ -42,4 +44,4 @@ def next_link(base_url: str, path: str, *, query: dict[str, str], after: str | N
     if after is None:
         return None
     kept = {k: v for k, v in query.items() if k.casefold() != "$skiptoken"}
-    return f"{base_url}{path}?{urlencode({**kept, '$skipToken': token(after)})}"
+    return f"{base_url}{quote(path, safe=_SAFE)}?{urlencode({**kept, '$skipToken': token(after)})}"

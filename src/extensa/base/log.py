@@ -7,8 +7,8 @@ processes, in the documents of the link. Secrets are never passed to a logger: t
 import logging
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TextIO
+from contextlib import contextmanager, suppress
+from typing import TextIO, cast
 
 import msgspec
 import structlog
@@ -33,10 +33,27 @@ def configure(process: str, *, level: str = "info", stream: TextIO | None = None
             _line,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(stream or sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _Unfailing(stream or sys.stderr))),
         cache_logger_on_first_use=False,
     )
     structlog.contextvars.bind_contextvars(process=process)
+
+
+class _Unfailing:
+    """A stream that lets go of what it cannot write: a full disk costs lines of the log, not the work they tell of."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        """Write ``text`` if that is possible."""
+        with suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        """Hand on what was written."""
+        with suppress(OSError):
+            self._stream.flush()
 
 
 def _line(_logger: object, _method: str, event: EventDict) -> str:

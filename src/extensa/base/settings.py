@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from extensa.base.errors import ExtensaError
+
 
 def _setting(variable: str, manual: str, default: str) -> str:
     value: str = field(default=default, metadata={"variable": variable, "manual": manual})
@@ -48,33 +50,38 @@ class Settings:
     helm_driver: str = _setting(
         "EXTENSA_HELM_DRIVER", "auto, engine or cli; auto: our Helm engine where its program is, else helm.", "auto"
     )
-    helm_parallel: str = _setting("EXTENSA_HELM_PARALLEL", "Helm acts at once per agent process.", "4")
+    helm_parallel: str = _setting(
+        "EXTENSA_HELM_PARALLEL", "Helm acts at once per agent process; default: 16 with the engine, 4 with helm.", ""
+    )
     helm_timeout: str = _setting("EXTENSA_HELM_TIMEOUT", "Seconds a release may take to become ready.", "600")
 
     @property
     def home_path(self) -> Path:
         """The data folder: ``EXTENSA_HOME``, else ``.extensa`` in the current folder when there is one (``make up``
         makes it in a clone), else ``extensa`` under the XDG data folder.
+
+        Raises `ExtensaError` (``HomeUnknown``) for a user without a home who names no folder.
         """
         if self.home:
-            return Path(self.home).expanduser().resolve()
+            return _expanded(self.home, "EXTENSA_HOME").resolve()
         if (here := Path.cwd() / ".extensa").is_dir():
             return here
-        base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-        return Path(base) / "extensa"
+        base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+        return _expanded(base, "EXTENSA_HOME") / "extensa"
 
     @property
     def cache_path(self) -> Path:
-        """What can be made again: ``extensa`` under the XDG cache folder."""
-        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-        return Path(base) / "extensa"
+        """What can be made again: ``extensa`` under the XDG cache folder; raises `ExtensaError` (``HomeUnknown``)."""
+        return _expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "XDG_CACHE_HOME") / "extensa"
 
     @property
     def host_and_port(self) -> tuple[str, int]:
         """The listening address and port; raises `ValueError` when ``EXTENSA_LISTEN`` is not ``ADDRESS:PORT``."""
         address, _, port = self.listen.rpartition(":")
-        if not address or not port.isdigit():
-            raise ValueError(f"EXTENSA_LISTEN must be ADDRESS:PORT, not {self.listen!r}")
+        if not address or not (port.isascii() and port.isdecimal()):
+            raise ValueError(f"EXTENSA_LISTEN must be ADDRESS:PORT, such as 127.0.0.1:9443, not {self.listen!r}")
+        if len(port) > 5 or not 0 < int(port) < 1 << 16:
+            raise ValueError(f"The port in EXTENSA_LISTEN must be from 1 to 65535, not {port}")
         return address.strip("[]"), int(port)
 
     @property
@@ -84,11 +91,30 @@ class Settings:
         return (self.public_url or f"{scheme}://localhost:{self.host_and_port[1]}").rstrip("/")
 
     @property
+    def driver(self) -> str:
+        """Who does Helm's acts: auto, engine or cli; raises `ValueError` for anything else."""
+        if self.helm_driver not in ("auto", "engine", "cli"):
+            raise ValueError(f"EXTENSA_HELM_DRIVER must be auto, engine or cli, not {self.helm_driver!r}")
+        return self.helm_driver
+
+    @property
     def plain(self) -> bool:
         """Whether the front does without TLS; raises `ValueError` when ``EXTENSA_PLAIN_HTTP`` is neither yes nor no."""
         if self.plain_http not in ("yes", "no"):
             raise ValueError(f"EXTENSA_PLAIN_HTTP must be yes or no, not {self.plain_http!r}")
         return self.plain_http == "yes"
+
+
+def _expanded(folder: str, variable: str) -> Path:
+    try:
+        return Path(folder).expanduser()
+    except RuntimeError as error:  # no such user, or one without a home
+        raise ExtensaError(
+            "HomeUnknown",
+            f"There is no home folder to put '{folder}' in.",
+            target=variable,
+            next_step=f"Name a folder that this user may write: {variable}=/path/to/folder.",
+        ) from error
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:

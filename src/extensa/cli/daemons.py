@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from extensa.base import last_words
 from extensa.base.errors import ExtensaError, Unavailable
 from extensa.base.home import Home
 from extensa.base.processes import alive, start_detached, start_ticks
-from extensa.cli.log_lines import last_lines, pretty
+from extensa.cli.log_lines import last_lines, pretty, size, without_traces
 
 NAMES = ("server", "host", "agent")
 PROGRAM = ("-P", "-m", "extensa.entry.cli")
@@ -35,12 +36,15 @@ _GRACE = {
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """One process that runs now; ``ready`` says whether it has told so itself."""
+    """One process that runs now; ``ready`` says whether it has told so itself, and what it wrote since it was seen
+    follows the first ``log_from`` bytes of its log.
+    """
 
     name: str
     pid: int
     ticks: int
     ready: bool
+    log_from: int = 0
 
 
 def running(home: Home, name: str) -> Running | None:
@@ -52,14 +56,16 @@ def start(home: Home, name: str) -> Running:
     """Start a process in the background, its output appended to its log, and return it (not ready yet)."""
     argv = [sys.executable, *PROGRAM, name]
     env = {**os.environ, "EXTENSA_HOME": str(home.path), "PYTHONUNBUFFERED": "1"}
+    log_from = size(home.log(name))
     pid = start_detached(argv, env=env, log=home.log(name), cwd=home.path)
-    return Running(name, pid, start_ticks(pid) or 0, ready=False)
+    return Running(name, pid, start_ticks(pid) or 0, ready=False, log_from=log_from)
 
 
 def await_ready(home: Home, started: Running, *, timeout: float, say: Callable[[str], None]) -> None:
     """Return when ``started`` has said that it serves.
 
-    Raises `Unavailable` with the end of its log when it ends before that, or does not say so in time.
+    Raises `Unavailable` when it ends before that, or does not say so in time: what it said itself of why, else the end
+    of its log.
     """
     deadline = time.monotonic() + timeout
     while True:
@@ -67,9 +73,10 @@ def await_ready(home: Home, started: Running, *, timeout: float, say: Callable[[
         if now is not None and now.pid == started.pid:
             return
         if not alive(started.pid, started=started.ticks):
-            raise _not_up(home, started.name, f"The {started.name} ended before it was ready.")
+            raise _not_up(home, started.name, f"The {started.name} ended before it was ready.", since=started.log_from)
         if time.monotonic() > deadline:
-            raise _not_up(home, started.name, f"The {started.name} was not ready within {timeout:.0f} s.")
+            words = f"The {started.name} was not ready within {timeout:.0f} s."
+            raise _not_up(home, started.name, words, since=started.log_from)
         say(f"{started.name} is starting")
         time.sleep(_LOOK)
 
@@ -77,7 +84,7 @@ def await_ready(home: Home, started: Running, *, timeout: float, say: Callable[[
 def start_all(home: Home, say: Callable[[str], None]) -> None:
     """Start what does not run yet and return when all three serve: the server first, which the others need.
 
-    What was started here is ended again when it does not come up. Raises `Unavailable` with the end of its log.
+    What was started here is ended again when it does not come up. Raises `Unavailable` with why.
     """
     for group in (("server",), ("host", "agent")):
         begun = [running(home, name) or start(home, name) for name in group]
@@ -92,7 +99,7 @@ def start_all(home: Home, say: Callable[[str], None]) -> None:
 
 
 def require_all(home: Home) -> None:
-    """Return quietly when all three run; raises `Unavailable` with the end of the log of the one that does not."""
+    """Return quietly when all three run; raises `Unavailable` with why the one does not that does not."""
     for name in NAMES:
         if running(home, name) is None:
             raise _not_up(home, name, f"The {name} has ended.")
@@ -154,7 +161,7 @@ def _found(home: Home, name: str) -> Running | None:
                 environ = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
                 ticks = start_ticks(pid)
                 if wanted in environ and ticks is not None:
-                    return Running(name, pid, ticks, ready=False)
+                    return Running(name, pid, ticks, ready=False, log_from=size(home.log(name)))
     return None
 
 
@@ -166,13 +173,23 @@ def _command_lines() -> Iterator[tuple[int, list[str]]]:
                 yield int(entry.name), [w for w in words if w]
 
 
-def _not_up(home: Home, name: str, message: str) -> Unavailable:
+def last_said(home: Home, name: str) -> Unavailable | None:
+    """Return why the process called ``name`` could not run when it was last started, None when it said nothing."""
+    return last_words.read(last_lines(home.log(name), 1))
+
+
+def _not_up(home: Home, name: str, message: str, *, since: int = 0) -> Unavailable:
     log = home.log(name)
-    lines = [pretty(line) for line in last_lines(log)]
-    tail = "".join(f"\n    {line}" for line in lines) if lines else " Its log is empty."
+    lines = last_lines(log, since=since)
+    said = last_words.read(lines)
+    if said is not None:
+        said.message = f"The {name} cannot run. {said.message}"
+        return said
+    shown = [pretty(line, trace=False) for line in without_traces(lines)]
+    tail = "".join(f"\n    {line}" for line in shown)
     return Unavailable(
         "ProcessNotReady",
-        f"{message} The last lines of its log:{tail}" if lines else message + tail,
+        message + (f" The last lines of its log:{tail}" if shown else " Its log is empty."),
         target=str(log),
         next_step=f"Run `extensa doctor`; all of it: `extensa logs {name}`.",
     )

@@ -108,7 +108,12 @@ class Demo:
 
 
 def _passing(error: ExtensaError) -> bool:
-    """Whether the cluster may only be on its way up: it conflicts with its state, or it is not the caller's fault."""
+    """Whether the cluster may only be on its way up: it conflicts with its state, or it is not the caller's fault.
+
+    One that has failed is not: that is told at once, with its cause.
+    """
+    if error.code == "ClusterNotRunning":
+        return False
     return error.transient or error.status >= 500 or error.status == 409
 
 

@@ -5,10 +5,12 @@ It names the program in the way of `extensa up`; another user's program may be s
 
 import contextlib
 import errno
+import itertools
 import socket
 from pathlib import Path
 
 _LISTEN = "0A"
+_FIRST = 1024  # ports below it are for root
 
 
 def taken(address: str, port: int) -> bool:
@@ -23,6 +25,15 @@ def taken(address: str, port: int) -> bool:
                 return True
             raise
     return False
+
+
+def free_near(address: str, port: int) -> int:
+    """Return a port of ``address`` that nobody listens on now: the next above ``port``, else one below it.
+
+    Raises `OSError` for an address we do not have.
+    """
+    candidates = itertools.chain(range(port + 1, 1 << 16), range(_FIRST, port))
+    return next((each for each in candidates if not taken(address, each)), port)
 
 
 def holder(port: int) -> str | None:

@@ -10,6 +10,7 @@ import click
 
 from extensa.base.errors import ExtensaError
 from extensa.cli import daemons, options
+from extensa.cli.cluster_health import trouble
 from extensa.cli.grammar import CONTEXT, Command
 from extensa.cli.output import emit, table
 from extensa.cli.session import Session
@@ -27,31 +28,38 @@ _PROCESS_COLUMNS = ("Process", "State", "Pid", "Uptime", "Memory")
 @options.output
 @click.pass_obj
 def status(session: Session, /) -> int:
-    """Tell what runs, where, and what is on it; exit code 1 when a process is missing."""
+    """Tell what runs, where, and what is on it; exit code 1 when a process is missing or something has failed."""
     session.as_owner = True
     processes = [_process(session, name) for name in daemons.NAMES]
-    owner = owner_credential(session.home)
     found: dict[str, Any] = {
-        "endpoint": owner.endpoint if owner else None,
+        "endpoint": None,
         "home": str(session.home.path),
         "processes": processes,
         "clusters": None,
+        "problems": [],
     }
-    if all(p["state"] == "serves" for p in processes):
-        with contextlib.suppress(ExtensaError):
-            found["clusters"] = _clusters(session)
+    try:
+        owner = owner_credential(session.home)
+        found["endpoint"] = owner.endpoint if owner else None
+        if all(p["state"] == "serves" for p in processes):
+            found["clusters"] = _clusters(session, found["problems"])
+    except ExtensaError as error:
+        found["problems"].append(_problem(error.code, error.message, error.next_step or "extensa doctor"))
+    if any(p["state"] == "died" for p in processes):
+        found["problems"].append(_problem("ProcessDied", "A process has died.", "extensa up; extensa doctor says why."))
     if session.asked_format in (None, "table"):
         click.echo(screen(found))
     else:
         emit(found, format=session.format, columns=(("Endpoint", "endpoint"), ("Home", "home")))
-    return int(any(p["state"] != "serves" for p in processes))
+    return int(bool(found["problems"]) or any(p["state"] != "serves" for p in processes))
 
 
 def screen(found: dict[str, Any]) -> str:
     """Return the status as people read it. Pure."""
     rows = [[_shown(p[key]) for key in ("name", "state", "pid", "uptime", "memory")] for p in found["processes"]]
+    unknown = "(not known)" if found["problems"] else "(not set up yet: extensa up)"
     lines = [
-        f"Endpoint     {found['endpoint'] or '(not set up yet: extensa up)'}",
+        f"Endpoint     {found['endpoint'] or unknown}",
         f"Data folder  {found['home']}",
         "",
         table(_PROCESS_COLUMNS, rows),
@@ -61,6 +69,8 @@ def screen(found: dict[str, Any]) -> str:
         lines += ["", table(("Group", "Cluster", "State", "Extensions"), rows)]
     elif found["clusters"] is not None:
         lines += ["", "No clusters."]
+    for problem in found["problems"]:
+        lines += ["", f"({problem['code']}) {problem['message']}", f"  next: {problem['nextStep']}"]
     return "\n".join(lines)
 
 
@@ -78,12 +88,19 @@ def _process(session: Session, name: str) -> dict[str, Any]:
     }
 
 
-def _clusters(session: Session) -> list[dict[str, Any]]:
+def _problem(code: str, message: str, next_step: str) -> dict[str, str]:
+    return {"code": code, "message": message, "nextStep": next_step}
+
+
+def _clusters(session: Session, problems: list[dict[str, str]]) -> list[dict[str, Any]]:
+    """Return the clusters, and put into ``problems`` what ails them."""
     found = []
     for cluster in session.arm.list(paths.clusters(session.subscription, None), paths.CLUSTERS_API):
         properties = cluster["properties"]
         power = (properties.get("powerState") or {}).get("code")
         done = properties.get("provisioningState") == "Succeeded"
+        if (ill := trouble(cluster)) is not None:
+            problems.append(_problem(ill.code, f"Cluster {ill.message}", ill.next_step))
         extensions = list(session.arm.list(paths.extensions(cluster["id"]), paths.EXTENSIONS_API))
         found.append(
             {

@@ -3,6 +3,7 @@
 They load the certificate library, which the rest of the command line does without.
 """
 
+import contextlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,10 +13,12 @@ from extensa.base.errors import ExtensaError
 from extensa.base.home import Home
 from extensa.base.settings import Settings
 from extensa.cli import daemons
-from extensa.cli.checks import FAIL, OK, WARN, Finding
+from extensa.cli.finding import FAIL, OK, WARN, Finding
 from extensa.client.http import Http
 from extensa.client.token import owner_credential
 
+MENDED_BY_A_START = frozenset({"CertificateNotTrusted", "CertificateUnreadable", "CredentialUnreadable", "NotSetUp"})
+"""Codes of findings about a running server that are gone once it has been started anew."""
 _SOON = timedelta(days=14)
 _SKEW = timedelta(minutes=5)
 
@@ -37,9 +40,13 @@ def judge(file: Path, now: datetime, home: Home) -> Sequence[Finding]:
     try:
         end = expires(file.read_bytes())
     except (OSError, ValueError) as error:
-        advice = "extensa down && extensa up"
-        return [Finding(FAIL, "certificates", f"{where} cannot be read: {error}", advice, "CertificateUnreadable")]
+        advice, why = "extensa down && extensa up", error.strerror if isinstance(error, OSError) else "it is damaged"
+        return [Finding(FAIL, "certificates", f"{where} cannot be read: {why}", advice, "CertificateUnreadable")]
     renewal = "extensa down && extensa up  (certificates are renewed at the start)"
+    if file.suffix == ".crt" and file.is_relative_to(home.clusters):
+        renewal = (
+            "See that the clock is right; else delete the cluster and create it again: its authority has no other."
+        )
     if end <= now:
         return [Finding(FAIL, "certificates", f"{where} expired on {end:%Y-%m-%d}", renewal, "CertificateExpired")]
     if end - now < _SOON:
@@ -65,17 +72,17 @@ def server_answers(settings: Settings, home: Home) -> Sequence[Finding]:
     if now is None:
         return []
     del settings
-    owner = owner_credential(home)
-    if owner is None:
-        return [Finding(FAIL, "endpoint", "no credential to find it by", "extensa down && extensa up", "NotSetUp")]
-    endpoint = owner.endpoint
-    http = Http(endpoint, ca=home.ca_certificate if endpoint.startswith("https") else None, timeout=10)
     try:
-        reply = http.request("GET", "/readyz")
+        owner = owner_credential(home)
+        if owner is None:
+            return [Finding(FAIL, "endpoint", "no credential to find it by", "extensa up", "NotSetUp")]
+        endpoint = owner.endpoint
+        http = Http(endpoint, ca=home.ca_certificate if endpoint.startswith("https") else None, timeout=10)
+        with contextlib.closing(http):
+            reply = http.request("GET", "/readyz")
     except ExtensaError as error:
-        return [Finding(FAIL, "endpoint", error.message, "extensa logs server", error.code)]
-    finally:
-        http.close()
+        advice = "extensa up" if error.code in MENDED_BY_A_START else "extensa logs server; extensa down && extensa up"
+        return [Finding(FAIL, "endpoint", error.message, advice, error.code)]
     if reply.status != 200:
         text = reply.body.decode("utf-8", "replace").strip()[:200]
         return [Finding(FAIL, "endpoint", f"not ready ({reply.status}): {text}", "extensa logs server", "NotReady")]

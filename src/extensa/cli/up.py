@@ -16,8 +16,10 @@ import click
 
 from extensa.base.home import Home, write_file
 from extensa.base.settings import load_settings
-from extensa.cli import checks, daemons, links
+from extensa.cli import checks, daemons, links, trust
 from extensa.cli.demo import Demo, Say
+from extensa.cli.finding import FAIL
+from extensa.cli.folders import credentials_are_whole
 from extensa.cli.grammar import CONTEXT, Command
 from extensa.cli.progress import step
 from extensa.cli.screen import Facts, render
@@ -47,7 +49,7 @@ def up(session: Session, /) -> None:
     checks.require(session.settings, session.home)
     with _alone(session.home):
         programs = steps.run("kubernetes", "Kubernetes programs", lambda say: _programs(session, say))
-        steps.run("processes", "Server, host and agent", lambda say: daemons.start_all(session.home, say))
+        steps.run("processes", "Server, host and agent", lambda say: _processes(session, say))
         demo = Demo(session, watch=lambda: daemons.require_all(session.home))
         with daemons.blaming(session.home):
             steps.run("types", "Sample types", lambda say: _publish(session, say))
@@ -115,6 +117,19 @@ def _programs(session: Session, say: Say) -> dict[str, Path]:
 
     found = ready(session.settings, say)
     return {"kubectl": found.kubectl, "helm": found.helm, "extensa": links.program()}
+
+
+def _processes(session: Session, say: Say) -> None:
+    """Return when all three serve; a server that has lost what it is reached by is started anew, which mends that."""
+    settings, home = session.settings, session.home
+    server = daemons.running(home, "server")
+    if server is not None and server.ready:
+        seen = [*credentials_are_whole(settings, home), *trust.server_answers(settings, home)]
+        lost = [each for each in seen if each.level == FAIL and each.code in trust.MENDED_BY_A_START]
+        if lost:
+            say(f"starting the server anew: {lost[0].message}")
+            daemons.stop(home, "server")
+    daemons.start_all(home, say)
 
 
 def _publish(session: Session, say: Say) -> None:

@@ -17,6 +17,7 @@ from extensa.cli.session import Session
 from extensa.client.operations import Accepted
 
 _LOOK = 1.0
+_FAREWELL = 1.0  # seconds that the last look may take once nobody waits for its words
 
 
 def wait(session: Session, promise: Accepted, path: str, api_version: str, *, title: str) -> None:
@@ -56,7 +57,7 @@ def telling(session: Session, path: str, api_version: str, *, say: Callable[[str
         yield
     finally:
         ended.set()
-        looker.join(_LOOK)
+        looker.join(_FAREWELL)
 
 
 def words(resource: Any) -> str:

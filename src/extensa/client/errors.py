@@ -70,7 +70,7 @@ def _envelope(body: bytes) -> Mapping[str, Any] | None:
 def _parts(error: Mapping[str, Any]) -> dict[str, Any]:
     details = [d for d in error.get("details") or () if isinstance(d, Mapping)]
     return {
-        "code": str(error["code"]),
+        "code": str(error.get("code") or "Unknown"),
         "message": str(error.get("message") or "No message was given."),
         "target": error.get("target"),
         "next_step": _next_step(error),
@@ -78,6 +78,12 @@ def _parts(error: Mapping[str, Any]) -> dict[str, Any]:
             Problem(str(d.get("code", "")), str(d.get("message", "")), d.get("target"), _next_step(d)) for d in details
         ],
     }
+
+
+def problem_of(error: Mapping[str, Any]) -> Problem:
+    """Return ARM's ``error`` object, wherever it stands, as a problem."""
+    parts = _parts(error)
+    return Problem(parts["code"], parts["message"], parts["target"], parts["next_step"])
 
 
 def _next_step(error: Mapping[str, Any]) -> str | None:

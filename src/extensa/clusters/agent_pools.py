@@ -37,7 +37,10 @@ class AgentPools:
         body = pool_body(found.record, request.id.name)
         if body is None:
             raise NotFound(
-                "NotFound", f"The agent pool '{request.id.name}' could not be found.", target=request.id.path
+                "NotFound",
+                f"The agent pool '{request.id.name}' could not be found.",
+                target=request.id.path,
+                next_step="`az aks nodepool list` lists those there are; they are changed with their cluster.",
             )
         return Answer(200, body, etag=found.etag)
 

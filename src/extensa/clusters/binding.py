@@ -262,11 +262,14 @@ def _no_credentials(record: Record) -> ExtensaError:
             next_step=f"az aks start --resource-group {group} --name {name}",
         )
     if record.provisioning_state == "Failed":
+        failure = record.observed.failure if record.observed is not None else None
         return Conflict(
             "ClusterNotRunning",
-            f"The managed cluster '{name}' is not running: its last operation failed.",
+            f"The managed cluster '{name}' is not running: "
+            + (f"{failure.message} ({failure.code})" if failure is not None else "its last operation failed."),
             target=record.id,
-            next_step=f"az aks show --resource-group {group} --name {name} says why; then send the request for the "
+            next_step=(failure.next_step if failure is not None else "")
+            or f"az aks show --resource-group {group} --name {name} says why; then send the request for the "
             "cluster again.",
         )
     return Conflict(

@@ -134,6 +134,8 @@ async def not_found(store: Store, cluster: ResourceId) -> NotFound:
         f"The Resource '{cluster.type}/{cluster.name}' under resource group '{cluster.resource_group}' was not found. "
         "For more details please go to https://aka.ms/ARMResourceNotFoundFix",
         target=cluster.path,
+        next_step=f"az resource list --resource-group {cluster.resource_group} --resource-type {cluster.type} lists "
+        "those there are.",
     )
 
 

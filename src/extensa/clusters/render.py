@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from extensa.arm import system_data
+from extensa.arm.envelope import error_object
 from extensa.base.ids import named_id
 from extensa.clusters.bodies import kubelet_identity, objects
 from extensa.clusters.model import KIND, MANAGED_IDENTITIES, NAMESPACE, SUCCEEDED, Record
@@ -65,7 +66,8 @@ def _overlay(properties: dict[str, Any], record: Record) -> None:
     if seen is not None and seen.oidc_issuer and properties["oidcIssuerProfile"]["enabled"]:
         properties["oidcIssuerProfile"]["issuerURL"] = seen.oidc_issuer
     if seen is not None and seen.failure is not None and record.provisioning_state != SUCCEEDED:
-        failure = {"code": seen.failure.code, "message": seen.failure.message}
+        told = seen.failure
+        failure = error_object(told.code, told.message, target=record.id, next_step=told.next_step or None)
         properties["status"] = {"provisioningError": {"error": failure}}
     if record.identity in MANAGED_IDENTITIES:
         properties["servicePrincipalProfile"] = {"clientId": "msi"}

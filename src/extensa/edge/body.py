@@ -10,6 +10,8 @@ import msgspec
 from extensa.base.errors import Refused
 
 _BOM = b"\xef\xbb\xbf"
+DEEPEST = 100
+"""Objects and arrays in one another at the most: far more than any resource has, far less than Python can follow."""
 
 
 def decode(raw: bytes) -> Any:
@@ -19,13 +21,16 @@ def decode(raw: bytes) -> Any:
     """
     text = raw.removeprefix(_BOM)
     try:
-        return msgspec.json.decode(text)
+        found = msgspec.json.decode(text)
     except msgspec.DecodeError as error:
         raise invalid(f"The request content is not valid JSON: {_where(str(error), text)}.") from error
     except UnicodeDecodeError as error:
         raise invalid("The request content is not valid JSON: it is not UTF-8.") from error
     except RecursionError as error:
-        raise invalid("The request content is not valid JSON: it is nested too deeply.") from error
+        raise _too_deep() from error
+    if text.count(b"{") + text.count(b"[") > DEEPEST and _depth(found) > DEEPEST:
+        raise _too_deep()
+    return found
 
 
 def decode_object(raw: bytes) -> dict[str, Any]:
@@ -56,6 +61,19 @@ def expect_json(content_type: str | None) -> None:
 def invalid(message: str) -> Refused:
     """Return the refusal of a body, in ARM's words."""
     return Refused("InvalidRequestContent", message, target="body", next_step="Send one JSON object, in UTF-8.")
+
+
+def _too_deep() -> Refused:
+    return invalid(f"The request content is nested too deeply: at most {DEEPEST} objects and arrays in one another.")
+
+
+def _depth(found: Any) -> int:
+    """Return how deep ``found`` is, level by level, for it may be deeper than calls can go."""
+    level, depth = [found], 0
+    while level := [each for each in level if isinstance(each, dict | list)]:
+        depth += 1
+        level = [inner for each in level for inner in (each.values() if isinstance(each, dict) else each)]
+    return depth
 
 
 def _where(reason: str, text: bytes) -> str:

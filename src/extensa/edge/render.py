@@ -8,6 +8,7 @@ its traceback stays in the log.
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -20,6 +21,7 @@ from extensa.edge.exchange import Header, Reply
 from extensa.edge.routes import WrongVerb
 from extensa.identity.token_requests import TokenRefused
 
+_SAFE = "/()!$&'*+,;=:@"
 _encode = msgspec.json.Encoder().encode
 JSON: Header = (b"content-type", b"application/json; charset=utf-8")
 RETRY: Header = (b"retry-after", b"1")
@@ -38,7 +40,8 @@ def answer_reply(answer: Answer, request: Request, base_url: str, headers: Itera
     if answer.etag is not None:
         sent.append((b"etag", etag_header(answer.etag).encode()))
     if answer.operation is not None and not answer.operation.terminal:
-        url = base_url + operation_path(answer.operation) + f"?api-version={request.asked_version}"
+        path = quote(operation_path(answer.operation), safe=_SAFE)  # a group's name may hold letters of any script
+        url = f"{base_url}{path}?api-version={request.asked_version}"
         name = b"location" if answer.operation.style is Style.LOCATION else b"azure-asyncoperation"
         sent += [(name, url.encode()), RETRY]
     sent += [(name.casefold().encode(), value.encode()) for name, value in answer.headers.items()]

@@ -87,7 +87,10 @@ class RouteTable:
     def _find(self, method: str, path: str) -> Match:
         if len(path) > _LONGEST:
             raise Refused(
-                "RequestUriTooLong", f"The path has {len(path)} characters; at most {_LONGEST} are taken.", status=414
+                "RequestUriTooLong",
+                f"The path has {len(path)} characters; at most {_LONGEST} are taken.",
+                target="path",
+                status=414,
             )
         asked = _words(path)
         found = _walk(self._root, asked, 0) if len(asked) <= _DEEPEST else None

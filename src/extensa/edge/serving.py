@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 
 from extensa.base.errors import Unavailable
 from extensa.base.log import get_logger
+from extensa.edge.protocol import Protocol
 
 GRACE = 10
 """Seconds that requests being answered are waited for at the end."""
@@ -79,7 +80,7 @@ async def serve(
     config = uvicorn.Config(
         app,
         loop="none",
-        http="httptools",
+        http=Protocol,
         ws="none",
         lifespan="off",
         log_config=None,

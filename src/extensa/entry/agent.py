@@ -20,11 +20,10 @@ from extensa.agent.loop import Agent
 from extensa.agent.memory import FileMemory
 from extensa.agent.reconcile import Tools
 from extensa.base.clock import utc_now
-from extensa.base.errors import ExtensaError, Unavailable
 from extensa.base.home import Home
-from extensa.base.log import configure, get_logger
+from extensa.base.log import get_logger
 from extensa.base.settings import Settings, load_settings
-from extensa.entry.own_process import claimed, told, unusable, write_pid_file
+from extensa.entry.own_process import claimed, guarded, reading_settings, write_pid_file
 from extensa.helm.driver import CliDriver, Driver
 from extensa.helm.engine import EngineDriver
 from extensa.localcluster.binaries import ready_binaries
@@ -33,35 +32,28 @@ PROCESS = "agent"
 _log = get_logger(PROCESS)
 
 _LOOK_FOR_HELM_EVERY = 2.0
+_AT_ONCE: dict[type, int] = {EngineDriver: 16, CliDriver: 4}
+"""How many acts run at once where nobody says: one of the engine's that waits costs nearly nothing, a helm 70 MB."""
 
 
 def main() -> int:
     """Run the agent until it is told to end; return 0, or 1 when it could not start."""
     settings = load_settings(os.environ)
-    home = Home(settings.home_path)
-    try:
-        configure(PROCESS, level=settings.log_level)
-        asyncio.run(run(settings, home))
-    except ExtensaError as error:
-        return told(PROCESS, error)
-    except ValueError as error:  # a setting that cannot be read
-        next_step = "docs/settings.md lists every setting."
-        return told(PROCESS, Unavailable("SettingInvalid", f"{error}.", next_step=next_step))
-    except OSError as error:
-        return told(PROCESS, unusable(home, error))
-    return 0
+    return guarded(PROCESS, settings, lambda home: asyncio.run(run(settings, home)))
 
 
 async def run(settings: Settings, home: Home) -> None:
-    """Care for extensions until SIGTERM or SIGINT; raises `ExtensaError`, `ValueError` and `OSError` when it cannot."""
+    """Care for extensions until SIGTERM or SIGINT; raises `ExtensaError` and `OSError` when it cannot."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    parallel = int(settings.helm_parallel)
+    with reading_settings():
+        parallel = int(settings.helm_parallel or 0)
+        settings.driver  # noqa: B018 - reading it is the check
     with claimed(home, PROCESS):
         memory = FileMemory(home.agent)
         link = LinkClient(home.link_credential(PROCESS), home.ca_certificate)
-        caring = asyncio.create_task(_care(settings, home, link, memory, parallel=max(parallel, 1)), name="agent")
+        caring = asyncio.create_task(_care(settings, home, link, memory, parallel=parallel), name="agent")
         stopping = asyncio.create_task(stop.wait(), name="stop")
         try:
             write_pid_file(home, PROCESS)
@@ -87,7 +79,7 @@ async def _care(settings: Settings, home: Home, link: LinkClient, memory: FileMe
             clusters=Clusters(home.agent_kubeconfig, home.agent / "kube"),
             charts=Charts(link, memory),
             memory=memory,
-            slots=asyncio.Semaphore(parallel),
+            slots=asyncio.Semaphore(parallel if parallel > 0 else _AT_ONCE[type(driver)]),
             clock=utc_now,
         )
         await Agent(link, tools, private_key=private_key).run()
@@ -95,12 +87,7 @@ async def _care(settings: Settings, home: Home, link: LinkClient, memory: FileMe
 
 @contextlib.asynccontextmanager
 async def helm_driver(settings: Settings, home: Home) -> AsyncIterator[Driver]:
-    """Give the driver that ``settings`` ask for, waiting until its program is there; an engine ends with the block.
-
-    Raises `ValueError` for a driver that does not exist.
-    """
-    if settings.helm_driver not in ("auto", "engine", "cli"):
-        raise ValueError(f"EXTENSA_HELM_DRIVER must be auto, engine or cli, not {settings.helm_driver!r}")
+    """Give the driver that ``settings`` ask for, waiting until its program is there; an engine ends with the block."""
     program, is_engine = await _program(settings)
     _log.info("helm", driver="engine" if is_engine else "cli", program=str(program))
     if not is_engine:
@@ -121,17 +108,15 @@ async def _program(settings: Settings) -> tuple[Path, bool]:
     told_once = False
     while True:
         ready = ready_binaries(settings)
-        if ready is not None and ready.engine is not None and settings.helm_driver != "cli":
+        if ready is not None and ready.engine is not None and settings.driver != "cli":
             return ready.engine, True
-        if settings.helm_driver != "engine":
+        if settings.driver != "engine":
             if ready is not None and ready.helm.is_file():
                 return ready.helm, False
             if (found := shutil.which("helm")) is not None:
                 return Path(found), False
         if not told_once:
-            _log.warning(
-                "no helm program yet", driver=settings.helm_driver, next_step="Run `extensa kubernetes install`."
-            )
+            _log.warning("no helm program yet", driver=settings.driver, next_step="Run `extensa kubernetes install`.")
             told_once = True
         await asyncio.sleep(_LOOK_FOR_HELM_EVERY)
 

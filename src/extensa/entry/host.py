@@ -11,14 +11,12 @@ import sys
 
 from extensa.agent.control import LinkClient
 from extensa.base.clock import utc_now
-from extensa.base.errors import ExtensaError, Unavailable
 from extensa.base.home import Home
-from extensa.base.log import configure, get_logger
+from extensa.base.log import get_logger
 from extensa.base.settings import Settings, load_settings
-from extensa.entry.own_process import claimed, write_pid_file
+from extensa.entry.own_process import claimed, guarded, write_pid_file
 from extensa.link.cluster import ClusterFeed, ClusterReports
 from extensa.localcluster.binaries import available_versions, find_binaries
-from extensa.localcluster.errors import from_os_error
 from extensa.localcluster.host import Host
 from extensa.localcluster.model import Binaries
 from extensa.localcluster.progress import Progress
@@ -70,17 +68,7 @@ class FoundBinaries:
 def main() -> int:
     """Run the host until it is told to end; return 0, or 1 when it could not start."""
     settings = load_settings(os.environ)
-    home = Home(settings.home_path)
-    try:
-        configure(PROCESS, level=settings.log_level)
-        asyncio.run(run(settings, home))
-    except ExtensaError as error:
-        return _told(error)
-    except ValueError as error:  # a setting that cannot be read
-        return _told(Unavailable("SettingInvalid", f"{error}.", next_step="docs/settings.md lists every setting."))
-    except OSError as error:
-        return _told(from_os_error(error, home.path))
-    return 0
+    return guarded(PROCESS, settings, lambda home: asyncio.run(run(settings, home)))
 
 
 async def run(settings: Settings, home: Home) -> None:
@@ -106,12 +94,6 @@ async def run(settings: Settings, home: Home) -> None:
         if failed:
             keeping.result()
         _log.info("stopped")
-
-
-def _told(error: ExtensaError) -> int:
-    _log.error("the host cannot run", code=error.code, message=error.message, next_step=error.next_step)
-    sys.stderr.write(f"{error} {error.next_step or ''}\n")
-    return 1
 
 
 if __name__ == "__main__":

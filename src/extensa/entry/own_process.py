@@ -10,12 +10,16 @@ import fcntl
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
-from extensa.base.errors import ExtensaError, Unavailable
+from extensa.base import last_words
+from extensa.base.clock import utc_now
+from extensa.base.errors import ExtensaError, Refused, Unavailable
 from extensa.base.home import Home, write_file
+from extensa.base.log import configure, get_logger
 from extensa.base.processes import start_ticks
+from extensa.base.settings import Settings
 
 
 @contextmanager
@@ -65,11 +69,53 @@ def unusable(home: Home, error: OSError) -> Unavailable:
     )
 
 
+def guarded(process: str, settings: Settings, work: Callable[[Home], None]) -> int:
+    """Log as ``process`` and do its ``work`` in the data folder; return 0, or 1 when it could not go on, which is told.
+
+    What nobody foresaw is logged with its traceback, and told without.
+    """
+    try:
+        home = Home(settings.home_path)
+        with reading_settings():
+            configure(process, level=settings.log_level)
+        work(home)
+    except KeyboardInterrupt:  # before the signal was ours
+        return 130
+    except ExtensaError as error:
+        return told(process, error)
+    except OSError as error:
+        return told(process, unusable(home, error))
+    except Exception as error:  # noqa: BLE001 - the last word of a process that cannot go on
+        get_logger(process).error("cannot go on", exc_info=True)
+        return told(process, _unforeseen(process, error))
+    return 0
+
+
+@contextmanager
+def reading_settings() -> Iterator[None]:
+    """Tell a `ValueError` of the block as a setting that makes no sense: `Refused` (``SettingInvalid``)."""
+    try:
+        yield
+    except ValueError as error:
+        raise Refused("SettingInvalid", f"{error}.", next_step="docs/settings.md lists every setting.") from error
+
+
+def _unforeseen(process: str, error: Exception) -> Unavailable:
+    return Unavailable(
+        "ProcessFailed",
+        f"The {process} cannot go on: {type(error).__name__}: {error}",
+        next_step=f"`extensa logs {process}` shows where; a damaged file in the data folder is the usual cause.",
+    )
+
+
 def told(process: str, error: ExtensaError) -> int:
-    """Say on standard error why ``process`` does not run and what to do, and return its exit code, 1."""
-    sys.stderr.write(f"extensa {process}: {error.message}\n")
-    if error.next_step:
-        sys.stderr.write(f"  {error.next_step}\n")
+    """Say on standard error why ``process`` does not run and what to do, and return its exit code, 1.
+
+    In a log the same stands once more, for whoever started the process.
+    """
+    words = f"extensa {process}: {error.message}\n" + (f"  {error.next_step}\n" if error.next_step else "")
+    with suppress(OSError):  # a full disk
+        sys.stderr.write(words if sys.stderr.isatty() else f"{words}{last_words.line(process, error, utc_now())}\n")
     return 1
 
 

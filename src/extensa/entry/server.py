@@ -19,7 +19,6 @@ from extensa.arm.binding import Binding, Caller
 from extensa.arm.operations import RETENTION
 from extensa.base import log
 from extensa.base.clock import Clock, utc_now
-from extensa.base.errors import ExtensaError, Refused, Unavailable
 from extensa.base.home import Home
 from extensa.base.settings import Settings, load_settings
 from extensa.base.tasks import Periodic, TaskGroup
@@ -31,7 +30,7 @@ from extensa.edge.app import Front, Rooms, build_app
 from extensa.edge.handlers.health import Probe
 from extensa.edge.handlers.metrics import Reading
 from extensa.edge.serving import Forwarding, bind, serve
-from extensa.entry.own_process import claimed, told, unusable, write_pid_file
+from extensa.entry.own_process import claimed, guarded, reading_settings, write_pid_file
 from extensa.extensions.service import Extensions
 from extensa.identity.service import Identity
 from extensa.resources.cascade import Cascade
@@ -39,6 +38,7 @@ from extensa.resources.gateway import BindingsGateway
 from extensa.resources.groups import Groups
 from extensa.resources.locations import NAMES
 from extensa.resources.operations import Operations
+from extensa.resources.placement import Placed
 from extensa.resources.providers import Providers
 from extensa.resources.resource_list import ResourceList
 from extensa.resources.subscriptions import Subscriptions
@@ -55,25 +55,14 @@ _log = log.get_logger("server")
 def main() -> int:
     """Run the control plane until it is told to end; return 0, or 1 when it could not start."""
     settings = load_settings(os.environ)
-    try:
-        log.configure(PROCESS, level=settings.log_level)
-        plan = _plan(settings)
-    except ValueError as error:
-        return told(PROCESS, Refused("SettingInvalid", f"{error}.", next_step="docs/settings.md lists every setting."))
-    logging.getLogger().addHandler(Forwarding())
-    try:
+
+    def work(home: Home) -> None:
+        with reading_settings():
+            plan = _plan(settings, home)
+        logging.getLogger().addHandler(Forwarding())
         uvloop.run(run(plan, environ=os.environ))
-    except ExtensaError as error:
-        return told(PROCESS, error)
-    except OSError as error:
-        return told(PROCESS, unusable(plan.home, error))
-    except KeyboardInterrupt:  # before the signal was ours
-        return 130
-    except Exception as error:  # noqa: BLE001 - the last word of a process that cannot go on
-        _log.error("the server cannot go on", exc_info=True)
-        step = "The log above shows where; a damaged file in the data folder is the usual cause."
-        return told(PROCESS, Unavailable("ServerFailed", f"The server cannot go on: {error}", next_step=step))
-    return 0
+
+    return guarded(PROCESS, settings, work)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +77,13 @@ class Plan:
     release_timeout: int
 
 
-def _plan(settings: Settings) -> Plan:
+def _plan(settings: Settings, home: Home) -> Plan:
     """Return what ``settings`` ask for; raises `ValueError` for one that makes no sense."""
     address, port = settings.host_and_port
     timeout = settings.helm_timeout
     if not timeout.isdecimal() or int(timeout) == 0:
         raise ValueError(f"EXTENSA_HELM_TIMEOUT must be a whole number of seconds, not {timeout!r}")
-    return Plan(Home(settings.home_path), settings.base_url, address, port, settings.plain, int(timeout))
+    return Plan(home, settings.base_url, address, port, settings.plain, int(timeout))
 
 
 async def run(plan: Plan, *, environ: Mapping[str, str], clock: Clock = utc_now) -> None:
@@ -166,7 +155,8 @@ async def assemble(store: Store, plan: Plan, *, clock: Clock) -> House:
     cascade = Periodic("group deletion", Cascade(store, gateway, clock=clock).sweep, interval=1.0)
     groups = Groups(store, subscription_id=subscription, clock=clock, deletion_begun=cascade.wake)
     subscriptions = Subscriptions(subscription_id=subscription, tenant_id=tenant, display_name="Extensa")
-    bindings: list[Binding] = [subscriptions, groups, *inside]
+    placed = [Placed(each, store, subscription_id=subscription) for each in inside]
+    bindings: list[Binding] = [subscriptions, groups, *placed]
 
     async def forget() -> None:
         await store.forget_operations(ended_before=clock() - RETENTION)

@@ -111,9 +111,17 @@ class Reasons:
         return Denied((*self.wrong.found, *self.busy.found), 400 if self.wrong.found else 409)
 
 
-def missing(name: str) -> Problem:
+def missing(extension: ResourceId) -> Problem:
     """Return the provider's own words for an extension that is not there."""
-    return Problem("ResourceNotFound", f"Extension instance with name '{name}' not found.")
+    cluster = extension.scope
+    kind = cluster.type.rpartition("/")[2]
+    return Problem(
+        "ResourceNotFound",
+        f"Extension instance with name '{extension.name}' not found.",
+        target=extension.path,
+        next_step=f"az k8s-extension list --resource-group {cluster.resource_group} --cluster-name {cluster.name} "
+        f"--cluster-type {kind} lists those there are.",
+    )
 
 
 def missing_cluster(cluster: ResourceId) -> Problem:
@@ -122,4 +130,7 @@ def missing_cluster(cluster: ResourceId) -> Problem:
         "ResourceNotFound",
         f"The Resource '{cluster.type}/{cluster.name}' under resource group '{cluster.resource_group}' was not found. "
         "For more details please go to https://aka.ms/ARMResourceNotFoundFix",
+        target=cluster.path,
+        next_step=f"az resource list --resource-group {cluster.resource_group} --resource-type {cluster.type} lists "
+        "those there are.",
     )

@@ -47,7 +47,7 @@ def decide_patch(draft: Draft, facts: Facts) -> Accepted | Unchanged | Denied:
     if facts.cluster is None:
         return Denied((missing_cluster(facts.id.scope),), 404)
     if facts.existing is None:
-        return Denied((missing(facts.id.name),), 404)
+        return Denied((missing(facts.id),), 404)
     reasons = Reasons(Problems([*draft.problems]))
     wanted = choice.merging(draft, facts.existing, facts.protected, reasons.wrong)
     _check_change(draft, facts.existing, facts.cluster, facts, reasons)

@@ -176,7 +176,7 @@ class Extensions:
     async def _missing(self, request: Request) -> ExtensaError:
         if await self._clusters.find(request.id.scope.key) is None:
             return Denied((missing_cluster(request.id.scope),), 404).error()
-        return Denied((missing(request.id.name),), 404).error()
+        return Denied((missing(request.id),), 404).error()
 
 
 def _answer(done: Done, etag: str | None, shape: Shape, *, begun: int) -> Answer:

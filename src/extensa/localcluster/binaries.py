@@ -8,16 +8,19 @@ import asyncio
 import contextlib
 import fcntl
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
+
+import msgspec
 
 from extensa.base import processes
 from extensa.base.errors import Unavailable
 from extensa.base.settings import Settings
+from extensa.link.cluster import ClusterFailure
 from extensa.localcluster.build import build_program, copy_stages
 from extensa.localcluster.download import fetch_program
-from extensa.localcluster.errors import BinariesError, LocalClusterError, from_os_error
+from extensa.localcluster.errors import BinariesError, LocalClusterError, cache_failed
 from extensa.localcluster.model import Binaries
 from extensa.localcluster.progress import Progress, silent, told
 from extensa.localcluster.recipe import ENGINE, PACKAGES, Recipe, read_recipe
@@ -25,6 +28,7 @@ from extensa.localcluster.releases import release_file
 from extensa.localcluster.toolchain import find_go, go_at_hand
 
 _STAGES = "stages"
+_FAILURE = "failure.json"
 
 
 def known_versions() -> list[str]:
@@ -75,7 +79,7 @@ async def find_binaries(
 
     ``version`` is the Kubernetes version wanted (by default the pinned one), ``recipe`` the installed one. Raises
     `BinariesError` when that version is another, or when something can be neither found nor fetched nor built, and
-    `ClusterError` for a full or read-only disk.
+    `ClusterError` for a full disk; `last_failure` remembers it.
     """
     recipe = recipe or read_recipe()
     [available] = await available_versions(settings, recipe=recipe)
@@ -93,13 +97,27 @@ async def find_binaries(
     try:
         target.mkdir(parents=True, exist_ok=True)
         async with _locked(target / ".lock", progress):
-            await _fill(recipe, settings, cache, target, progress)
+            with _remembering(target / _FAILURE):
+                await _fill(recipe, settings, cache, target, progress)
     except OSError as error:
-        raise from_os_error(error, target) from error
+        if ready is not None:  # only our engine is missing, and nothing needs it
+            return replace(ready, version=available)
+        raise cache_failed(error, target) from error
     found = ready_binaries(settings, recipe=recipe)
     if found is None:
         raise BinariesError("BinariesMissing", f"{target} is not complete: {', '.join(_lacking(target))}.")
     return replace(found, version=available)
+
+
+def last_failure(settings: Settings, *, recipe: Recipe | None = None) -> BinariesError | None:
+    """Return why the programs could not be fetched or built when that was last tried; None when it went well."""
+    recipe = recipe or read_recipe()
+    try:
+        kept = (settings.cache_path / "kubernetes" / recipe.name / _FAILURE).read_bytes()
+        failure = msgspec.json.decode(kept, type=ClusterFailure)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return BinariesError(failure.code, failure.message, next_step=failure.next_step or None)
 
 
 def missing(found: Binaries) -> list[str]:
@@ -184,6 +202,18 @@ async def _fetched(name: str, recipe: Recipe, settings: Settings, target: Path, 
         progress(f"{error.message} It is built instead.")
         return False
     return True
+
+
+@contextlib.contextmanager
+def _remembering(note: Path) -> Iterator[None]:
+    """Keep in ``note`` why the block failed, for `last_failure`; a block that does not leaves none."""
+    try:
+        yield
+    except LocalClusterError as error:
+        with contextlib.suppress(OSError):
+            note.write_bytes(msgspec.json.encode(error.failure()))
+        raise
+    note.unlink(missing_ok=True)
 
 
 @contextlib.asynccontextmanager

@@ -55,7 +55,8 @@ async def _go(argv: list[str], recipe: Recipe, *, what: str, folder: Path) -> by
     done = await processes.run(argv, cwd=recipe.folder, env=go_environment(os.environ), timeout=_LONGEST)
     if done.code == 0 and not done.timed_out:
         return done.stdout
-    said = done.stderr.decode(errors="replace").strip()
+    lines = done.stderr.decode(errors="replace").strip().splitlines()
+    said = "\n".join(line for line in lines if not line.startswith("go: downloading ")) or "it said nothing"
     if "no space left on device" in said:
         raise disk_full(folder)
     raise BinariesError(

@@ -18,6 +18,7 @@ _TROUBLE = re.compile(r'^[EF]\d{4} |^Error:|^panic|"level":"(?:fatal|panic|error
 
 _TOO_LITTLE = 4 * 1024 * 1024
 _FREE = "Free some space; the host tries again by itself within a minute."
+_DAMAGED = "The cluster's data is damaged: delete the cluster and create it again."
 _AGAIN = "Its log says more; the host goes on trying by itself."
 
 
@@ -56,7 +57,7 @@ _CAUSES = (
     _Cause(
         r"crc mismatch|wal: |invalid page|invalid database|panic|failed to recover|snap: |corrupt",
         "EtcdDataDamaged",
-        "The cluster's data is damaged: delete the cluster and create it again.",
+        _DAMAGED,
         ETCD,
     ),
     _Cause("", "EtcdFailed", _AGAIN, ETCD),
@@ -87,6 +88,23 @@ def diagnose(component: str, *, exit_code: int | None, reason: str, printed: str
     return ClusterError(cause.code, message, target=component, next_step=cause.next_step)
 
 
+def timed_out(patience: float, *, log_cut: bool) -> ClusterError:
+    """Return why an API server is not ready after ``patience`` seconds although nothing ends.
+
+    ``log_cut`` says that etcd has found its write-ahead log damaged, and gone on with what came before the damage.
+    """
+    message = f"The API server was not ready within {patience:.0f} s."
+    if log_cut:
+        cause = "etcd found its log damaged, cut it off there, and does not serve since."
+        return ClusterError("EtcdDataDamaged", f"{message} {cause}", target=ETCD, next_step=_DAMAGED)
+    return ClusterError(
+        "StartTimedOut",
+        message,
+        target=API_SERVER,
+        next_step="The machine may be short of processor or memory; the host goes on trying.",
+    )
+
+
 def _fits(cause: _Cause, component: str, said: str) -> bool:
     return cause.component in ("", component) and re.search(cause.words, said, re.IGNORECASE) is not None
 
@@ -100,8 +118,11 @@ def _ended(exit_code: int | None) -> str:
 
 
 def _quote(said: str, words: str) -> str:
-    """Return the last line that holds the cause's words, else one that looks like trouble, else the last one."""
+    """Return the last line with the cause's words (rather a complaint than a call in a stack), else one that looks
+    like trouble, else the last one.
+    """
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     telling = [line for line in lines if words and re.search(words, line, re.IGNORECASE)]
     trouble = [line for line in lines if _TROUBLE.search(line)]
-    return (telling or trouble or lines or [""])[-1][:_LONGEST_QUOTE]
+    both = [line for line in telling if line in trouble]
+    return (both or telling or trouble or lines or [""])[-1][:_LONGEST_QUOTE]

@@ -6,8 +6,8 @@
         └── ClusterError     a cluster does not come up, or not as it should
 
 Codes are few, each with a next step a person can take. Programs: ``BinariesMissing``, ``ChecksumMismatch``,
-``BuildFailed``, ``GoMissing``, ``KubernetesVersionUnavailable``. Machine: ``DiskFull``, ``DataFolderReadOnly``,
-``DataFolderFailed``, ``PortTaken``. Cluster: ``EtcdFailed``, ``EtcdDataDamaged``,
+``BuildFailed``, ``GoMissing``, ``CacheUnusable``, ``KubernetesVersionUnavailable``. Machine: ``DiskFull``,
+``DataFolderReadOnly``, ``DataFolderFailed``, ``PortTaken``. Cluster: ``EtcdFailed``, ``EtcdDataDamaged``,
 ``ApiServerFailed``, ``ComponentFailed``, ``CertificateExpired``, ``StartTimedOut``, ``HostFailed``.
 """
 
@@ -49,6 +49,19 @@ def from_os_error(error: OSError, path: Path) -> ClusterError:
         )
     return ClusterError(
         "DataFolderFailed", f"{where}: {error.strerror or error}.", next_step="See that the data folder's disk is well."
+    )
+
+
+def cache_failed(error: OSError, path: Path) -> LocalClusterError:
+    """Return what the system's refusal to write programs at ``path``, in our cache, means for a person."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return disk_full(path)
+    return BinariesError(
+        "CacheUnusable",
+        f"The Kubernetes programs cannot be put into {path}: {error.filename or path}: {error.strerror or error}.",
+        target=str(path),
+        next_step="Make it writable for this user, choose another folder with XDG_CACHE_HOME, or name one that has the "
+        "programs in EXTENSA_KUBERNETES_BINARIES.",
     )
 
 

@@ -19,7 +19,7 @@ from extensa.link.cluster import ClusterFailure, ClusterPhase, DesiredCluster, O
 from extensa.localcluster import keys, objects, plan
 from extensa.localcluster.cluster import LocalCluster, Sight
 from extensa.localcluster.commands import API_SERVER, CONTROLLER_MANAGER
-from extensa.localcluster.diagnose import diagnose
+from extensa.localcluster.diagnose import diagnose, timed_out
 from extensa.localcluster.errors import ClusterError, LocalClusterError, from_os_error
 from extensa.localcluster.model import Binaries, ClusterSpec, Profile
 from extensa.localcluster.plan import Act, Facts
@@ -175,11 +175,7 @@ class Keeper:
         elif (trouble := self._trouble()) is not None:
             self._failure = trouble.failure()
         elif act is Act.RESTART and facts.unready_for > plan.PATIENCE:
-            self._failure = ClusterError(
-                "StartTimedOut",
-                f"The API server was not ready within {plan.PATIENCE:.0f} s.",
-                next_step="The machine may be short of processor or memory; the host goes on trying.",
-            ).failure()
+            self._failure = timed_out(plan.PATIENCE, log_cut=self._cluster.layout.etcd_log_was_cut).failure()
 
     async def _do(self, act: Act, facts: Facts) -> None:
         cluster = self._cluster

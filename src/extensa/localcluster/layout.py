@@ -32,6 +32,11 @@ class Layout:
         return self.folder / "etcd"
 
     @property
+    def etcd_log_was_cut(self) -> bool:
+        """Whether etcd has found its write-ahead log damaged: it keeps the damaged file beside what it went on with."""
+        return any(self.etcd_data.glob("member/wal/*.broken"))
+
+    @property
     def run(self) -> Path:
         """Working directory of every child. Sockets live here under short relative names, for a socket's path may
         have 107 bytes and a data folder's may be longer.

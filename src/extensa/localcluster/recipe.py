@@ -96,7 +96,7 @@ def read_recipe(folder: Path | None = None, *, machine: str | None = None) -> Re
     if architecture is None:
         raise BinariesError("BinariesMissing", f"There are no Kubernetes programs for machines of kind {kind}.")
     versions = {name: _version(module, path) for name, path in _MODULES.items()}
-    sources = sorted(f"{ENGINE}/{path.name}" for path in (folder / ENGINE).glob("*.go"))
+    sources = sorted(f"{ENGINE}/{path.name}" for path in (folder / ENGINE).glob("*.go") if "_test" not in path.name)
     language = re.search(r"^go (\d+)\.(\d+)", module, re.MULTILINE)
     if language is None:
         raise BinariesError("BinariesMissing", f"{folder}/go.mod does not say which Go it needs.")

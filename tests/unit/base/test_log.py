@@ -1,5 +1,6 @@
 """The log: one JSON object a line, read from left to right, with the correlation id of the work in progress."""
 
+import contextlib
 import json
 from collections.abc import Iterator
 from io import StringIO
@@ -34,6 +35,15 @@ def test_a_line_begins_with_when_how_serious_and_what(stream: StringIO) -> None:
     assert ("warning", "it happened", "edge", "server", 503) == tuple(
         line[name] for name in ("level", "event", "room", "process", "status")
     )
+
+
+def test_a_full_disk_costs_lines_and_not_the_work() -> None:
+    with Path("/dev/full").open("w", encoding="utf-8", buffering=1) as full:
+        log.configure("server", stream=full)
+        log.get_logger("edge").warning("nobody will read this")
+        log.configure("server")
+        with contextlib.suppress(OSError):
+            full.close()  # what it could not write goes with it
 
 
 def test_a_logger_made_before_the_log_was_set_up_writes_to_it_all_the_same(stream: StringIO) -> None:

@@ -24,6 +24,13 @@ say(f"{name} begins")
 if how == f"die {name}":
     say("something is amiss")
     sys.exit(3)
+if how == f"crash {name}":
+    raise RuntimeError("a fault of its own")
+if how == f"refuse {name}":
+    words = {"code": "StoreDamaged", "message": "It is damaged.", "target": "/db", "next_step": "Put it back."}
+    say("extensa: It is damaged.")
+    say(json.dumps({"event": "cannot run", **words}))
+    sys.exit(1)
 if how == "stubborn":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if how != "never ready":

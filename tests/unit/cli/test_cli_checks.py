@@ -11,14 +11,16 @@ from types import SimpleNamespace
 
 import pytest
 
+from extensa.base import last_words
 from extensa.base.certificates import issue, new_authority
 from extensa.base.errors import Unavailable
 from extensa.base.home import Home, write_file
 from extensa.base.processes import start_ticks
 from extensa.base.settings import Settings
-from extensa.cli import checks, ports, trust
-from extensa.cli.checks import FAIL, OK, WARN, Finding
+from extensa.cli import checks, folders, ports, trust
 from extensa.cli.doctor import line
+from extensa.cli.finding import FAIL, OK, WARN, Check, Finding
+from extensa.localcluster.recipe import read_recipe
 from unit.cli.conftest import Shell
 from unit.client.arm_double import ArmDouble, Canned
 from unit.client.test_client_token import keep_owner
@@ -63,26 +65,25 @@ def test_only_what_is_tested_passes_for_known(home: Home, monkeypatch: pytest.Mo
 
 def test_settings_that_cannot_be_read_are_told_one_by_one(home: Home) -> None:
     assert OK == one(checks.settings_make_sense(SETTINGS, home)).level
-    wrong = Settings(listen="nonsense", log_level="loud", helm_parallel="many", helm_timeout="-1")
+    wrong = Settings(listen="nonsense", log_level="loud", helm_driver="tiller", helm_parallel="many", helm_timeout="-1")
     told = [f.message for f in checks.settings_make_sense(wrong, home)]
 
-    assert ["EXTENSA_LISTEN", "EXTENSA_LOG_LEVEL", "EXTENSA_HELM_PARALLEL", "EXTENSA_HELM_TIMEOUT"] == [
-        message.partition(" ")[0] for message in told
-    ]
+    helm = ["EXTENSA_HELM_DRIVER", "EXTENSA_HELM_PARALLEL", "EXTENSA_HELM_TIMEOUT"]
+    assert ["EXTENSA_LISTEN", "EXTENSA_LOG_LEVEL", *helm] == [message.partition(" ")[0] for message in told]
 
 
 def test_a_folder_is_judged_by_its_nearest_parent_until_it_is_there(home: Home) -> None:
-    assert OK == one(checks.folder_is_ours(SETTINGS, home)).level
-    assert "not there yet" in one(checks.folder_is_ours(SETTINGS, Home(home.path / "a" / "b"))).message
+    assert OK == one(folders.folder_is_ours(SETTINGS, home)).level
+    assert "not there yet" in one(folders.folder_is_ours(SETTINGS, Home(home.path / "a" / "b"))).message
     home.path.chmod(0o755)
-    seen = one(checks.folder_is_ours(SETTINGS, home))
+    seen = one(folders.folder_is_ours(SETTINGS, home))
     assert (WARN, f"chmod 700 {home.path}") == (seen.level, seen.next_step)
 
 
 def test_a_file_in_the_place_of_the_folder_is_told(home: Home) -> None:
     (home.path / "file").touch()
 
-    assert "HomeUnusable" == one(checks.folder_is_ours(SETTINGS, Home(home.path / "file"))).code
+    assert "HomeUnusable" == one(folders.folder_is_ours(SETTINGS, Home(home.path / "file"))).code
 
 
 def test_a_read_only_folder_is_told(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +91,7 @@ def test_a_read_only_folder_is_told(home: Home, monkeypatch: pytest.MonkeyPatch)
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr("tempfile.TemporaryFile", refused)
-    seen = one(checks.folder_is_ours(SETTINGS, home))
+    seen = one(folders.folder_is_ours(SETTINGS, home))
 
     assert (FAIL, "HomeNotWritable") == (seen.level, seen.code)
     assert "read-only file system" in seen.message
@@ -101,7 +102,7 @@ def test_a_read_only_folder_is_told(home: Home, monkeypatch: pytest.MonkeyPatch)
 def test_a_full_disk_is_told(home: Home, monkeypatch: pytest.MonkeyPatch, free: int, level: str) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _place: SimpleNamespace(free=free))
 
-    assert level == one(checks.disk_has_room(SETTINGS, home)).level
+    assert level == one(folders.disk_has_room(SETTINGS, home)).level
 
 
 def test_a_taken_port_is_told_with_who_holds_it_and_another_to_take(home: Home, busy_port: int) -> None:
@@ -109,7 +110,8 @@ def test_a_taken_port_is_told_with_who_holds_it_and_another_to_take(home: Home, 
 
     assert (FAIL, "PortTaken") == (seen.level, seen.code)
     assert f"(pid {os.getpid()})" in seen.message
-    assert f"EXTENSA_LISTEN=127.0.0.1:{busy_port + 1}" in seen.next_step
+    other = int(seen.next_step.partition("EXTENSA_LISTEN=127.0.0.1:")[2].split()[0])
+    assert not ports.taken("127.0.0.1", other)
     runs_here(home, "server")
     assert OK == one(checks.port_is_free(Settings(listen=f"127.0.0.1:{busy_port}"), home)).level
 
@@ -122,6 +124,7 @@ def test_a_free_port_passes_and_a_strange_address_does_not(home: Home, busy_port
     assert [] == checks.port_is_free(Settings(listen="nonsense"), home)
     assert "ListenInvalid" == one(checks.port_is_free(Settings(listen="192.0.2.1:80"), home)).code
     assert None is ports.holder(free)
+    assert 65535 > ports.free_near("127.0.0.1", 65535) >= 1024
 
 
 def test_processes_are_stopped_dead_or_serving(home: Home) -> None:
@@ -134,11 +137,55 @@ def test_processes_are_stopped_dead_or_serving(home: Home) -> None:
     assert "out of memory" in host.message
 
 
+def test_a_process_that_could_not_run_is_told_in_its_own_words(home: Home) -> None:
+    why = Unavailable("StoreDamaged", "The database is damaged.", next_step="Put it back.")
+    write_file(home.log("server"), f"words\n{last_words.line('server', why, NOW)}\n".encode())
+    server = checks.processes_live(SETTINGS, home)[0]
+
+    assert (FAIL, "StoreDamaged", "Put it back.") == (server.level, server.code, server.next_step)
+    assert "could not run: The database is damaged." == server.message
+    write_file(home.log("server"), b'{"event": "ended"}\n')
+    assert WARN == checks.processes_live(SETTINGS, home)[0].level
+
+
+def test_credentials_are_whole_torn_or_missing(home: Home) -> None:
+    assert [] == folders.credentials_are_whole(SETTINGS, home)
+    write_file(home.database, b"")
+    keep_owner(home, "https://localhost:1")
+    for name in ("host", "agent"):
+        write_file(home.link_credential(name), b'{"name": "n", "secret": "s", "endpoint": "e"}')
+    assert OK == one(folders.credentials_are_whole(SETTINGS, home)).level
+    write_file(home.link_credential("host"), b'{"name": "n", "secret": "", "endpoint": "e"}')
+    write_file(home.link_credential("agent"), b"{")
+    seen = one(folders.credentials_are_whole(SETTINGS, home))
+    assert (FAIL, "CredentialUnreadable") == (seen.level, seen.code)
+    assert f"{home.link_credential('host')} (incomplete)" in seen.message
+    assert f"{home.link_credential('agent')} (unreadable)" in seen.message
+    assert "s3cret" not in seen.message
+
+
+def test_programs_that_could_not_be_made_are_a_failure_with_the_reason(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    failure = b'{"code": "BuildFailed", "message": "go:\\n no route", "next_step": "See GOPROXY."}'
+    write_file(tmp_path / "cache/extensa/kubernetes" / read_recipe().name / "failure.json", failure)
+    seen = one(folders.binaries_are_there(SETTINGS, home))
+
+    assert (FAIL, "BuildFailed", "See GOPROXY.") == (seen.level, seen.code, seen.next_step)
+    assert "the programs could not be made: go: no route" == seen.message
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    seen = one(folders.binaries_are_there(SETTINGS, home))
+    assert (FAIL, "CacheUnusable") == (seen.level, seen.code)
+    assert "XDG_CACHE_HOME" in seen.next_step
+
+
 def test_secrets_that_others_can_read_are_told(home: Home) -> None:
     keep_owner(home, "https://localhost:1")
-    assert OK == one(checks.secrets_are_private(SETTINGS, home)).level
+    assert OK == one(folders.secrets_are_private(SETTINGS, home)).level
     home.owner_credential.chmod(0o644)
-    seen = one(checks.secrets_are_private(SETTINGS, home))
+    seen = one(folders.secrets_are_private(SETTINGS, home))
 
     assert (FAIL, f"chmod 600 {home.owner_credential}") == (seen.level, seen.next_step)
 
@@ -147,15 +194,15 @@ def test_missing_programs_are_a_warning_and_a_named_folder_without_them_a_failur
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    seen = one(checks.binaries_are_there(SETTINGS, home))
+    seen = one(folders.binaries_are_there(SETTINGS, home))
     assert WARN == seen.level
     assert "extensa kubernetes install" in seen.next_step
-    named = one(checks.binaries_are_there(Settings(kubernetes_binaries=str(tmp_path)), home))
+    named = one(folders.binaries_are_there(Settings(kubernetes_binaries=str(tmp_path)), home))
     assert (FAIL, "BinariesMissing") == (named.level, named.code)
 
 
 def test_what_fails_before_the_start_is_told_all_at_once(home: Home) -> None:
-    def bad(subject: str) -> checks.Check:
+    def bad(subject: str) -> Check:
         return lambda _s, _h: [Finding(FAIL, subject, f"{subject} is bad", "mend it", subject.title())]
 
     checks.require(SETTINGS, home, [lambda _s, _h: [Finding(WARN, "x", "y")]])
@@ -182,6 +229,15 @@ def test_certificates_are_judged_by_the_time_they_have_left(home: Home) -> None:
     assert "keys/front.pem expired on 2026-01-21" in at(21).message
     write_file(home.keys / "front.pem", b"torn")
     assert "CertificateUnreadable" == at(1).code
+    assert at(1).message.endswith("cannot be read: it is damaged")
+
+
+def test_a_clusters_authority_cannot_be_renewed(home: Home) -> None:
+    write_file(home.clusters / "uid/pki/ca.crt", new_authority("ca", now=NOW, days=1).certificate)
+    seen = one(trust.certificates_last(SETTINGS, home, clock=lambda: NOW + timedelta(days=2)))
+
+    assert "CertificateExpired" == seen.code
+    assert "create it again" in seen.next_step
 
 
 def test_a_clock_that_went_back_is_told(home: Home) -> None:
@@ -196,6 +252,8 @@ def test_a_running_server_is_asked_whether_it_is_ready(home: Home, front: ArmDou
     assert [] == trust.server_answers(SETTINGS, home)
     runs_here(home, "server")
     assert "NotSetUp" == one(trust.server_answers(SETTINGS, home)).code
+    write_file(home.owner_credential, b"{")
+    assert "CredentialUnreadable" == one(trust.server_answers(SETTINGS, home)).code
     keep_owner(home, front.url)
     front.answer("GET", "/readyz", Canned(200, {}), Canned(503, {"store": "full"}))
 
@@ -210,6 +268,22 @@ def test_a_finding_reads_level_subject_message_and_next_step() -> None:
     told = line(Finding(FAIL, "port", "taken", "stop it"), colour=True)
     assert "\x1b[31m" in told
     assert "next: stop it" in told.splitlines()[1]
+
+
+def test_a_check_that_cannot_be_made_is_a_finding(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_settings: Settings, _home: Home) -> list[Finding]:
+        raise Unavailable("Own", "Its own.", next_step="Mend it.")
+
+    def stumbling(_settings: Settings, _home: Home) -> list[Finding]:
+        raise PermissionError(13, "Permission denied", "/x")
+
+    monkeypatch.setattr("extensa.cli.doctor._CHECKS", (refused, stumbling, checks.platform_is_known))
+    ran = shell("doctor")
+
+    assert 1 == ran.code
+    assert "fail  doctor        Its own.\n                    next: Mend it." in ran.out
+    assert "stumbling: [Errno 13] Permission denied: '/x'" in ran.out
+    assert "platform" in ran.out
 
 
 def test_the_doctor_shows_every_check_and_fails_when_one_does(shell: Shell, busy_port: int) -> None:

@@ -60,6 +60,32 @@ def test_one_that_dies_is_told_with_its_last_words_and_nothing_is_left(home: Hom
     assert "extensa logs host" in str(told.value.next_step)
 
 
+def test_one_that_says_why_it_cannot_run_is_quoted(home: Home) -> None:
+    write_file(home.log("server"), b"Traceback (most recent call last)\nof an earlier day\n")
+    assert daemons.last_said(home, "server") is None
+    how(home, "refuse server")
+    with pytest.raises(Unavailable) as told:
+        daemons.start_all(home, quiet)
+
+    assert ("StoreDamaged", "/db", "Put it back.") == (told.value.code, told.value.target, told.value.next_step)
+    assert "The server cannot run. It is damaged." == told.value.message
+    said = daemons.last_said(home, "server")
+    assert said is not None
+    assert "It is damaged." == said.message
+
+
+def test_one_that_crashes_is_told_without_its_traceback_and_without_what_was_logged_before(home: Home) -> None:
+    write_file(home.log("host"), b"of an earlier day\n")
+    how(home, "crash host")
+    with pytest.raises(Unavailable) as told:
+        daemons.start_all(home, quiet)
+
+    assert "RuntimeError: a fault of its own" in told.value.message
+    assert "Traceback" not in told.value.message
+    assert "stand_in_process.py" not in told.value.message
+    assert "earlier day" not in told.value.message
+
+
 def test_one_that_is_never_ready_is_told_and_ended(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(daemons, "_READY", 0.5)
     how(home, "never ready")

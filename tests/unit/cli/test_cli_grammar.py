@@ -13,7 +13,6 @@ from unit.cli.conftest import Shell
 
 HEAVY = {
     "httpx2",
-    "lightkube",
     "sqlalchemy",
     "structlog",
     "cryptography",

@@ -110,10 +110,59 @@ def test_status_tells_processes_and_what_the_front_says_there_is(shell: Shell, h
     assert "died" in shell("status").out
 
 
+def test_status_tells_what_has_failed_and_what_to_do(shell: Shell, home: Home, front: ArmDouble) -> None:
+    keep_owner(home, front.url)
+    for name in ("server", "host", "agent"):
+        runs_here(home, name)
+    everywhere = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.ContainerService/managedClusters"
+    step = {"type": "ExtensaNextStep", "info": {"nextStep": "Make it anew."}}
+    error = {"code": "EtcdDataDamaged", "message": "etcd ended.", "additionalInfo": [step]}
+    failed = {"provisioningState": "Failed", "status": {"provisioningError": {"error": error}}}
+    bare = {"provisioningState": "Failed"}
+    clusters = [{**CLUSTER, "properties": failed}, {**CLUSTER, "name": "bare", "properties": bare}]
+    front.answer("GET", everywhere, Canned(200, {"value": clusters}))
+    below = f"{CLUSTER['id']}/providers/Microsoft.KubernetesConfiguration/extensions"
+    front.answer("GET", below, Canned(200, {"value": []}))
+    front.answer("GET", "/readyz", Canned(200, {}))
+    ran = shell("status")
+
+    assert 1 == ran.code
+    assert "(EtcdDataDamaged) Cluster demo/demo: etcd ended.\n  next: Make it anew." in ran.out
+    assert "(ClusterFailed) Cluster demo/bare has failed\n  next: extensa cluster show -g demo -n bare" in ran.out
+    told = shell("doctor").out
+    assert "fail  cluster       demo/demo: etcd ended.\n" in told
+    assert "next: Make it anew." in told
+    front.answer("GET", everywhere, Canned(500, {"error": {"code": "Broken", "message": "It broke."}}))
+    assert "(Broken) It broke." in shell("status").out
+    assert "warn  clusters      cannot be asked about: It broke." in shell("doctor").out
+    front.answer("GET", everywhere, Canned(200, {"value": [CLUSTER]}))
+    assert "ok    clusters      1, none has failed" in shell("doctor").out
+
+
+def test_a_credential_that_cannot_be_read_hides_nothing_else(shell: Shell, home: Home) -> None:
+    write_file(home.owner_credential, b'{"clientId": "x')
+    write_file(home.database, b"")
+    write_file(home.pid_file("host"), b'{"pid": 1, "ticks": 1}')
+    ran = shell("status")
+
+    assert 1 == ran.code
+    assert "(CredentialUnreadable)" in ran.out
+    assert "(ProcessDied)" in ran.out
+    assert ("(not known)", 2) == (ran.out.split("Endpoint     ")[1].splitlines()[0], ran.out.count("stopped"))
+    told = shell("doctor")
+    assert 1 == told.code
+    assert "fail  credentials   not whole: " in told.out
+    assert "owner.json (unreadable)" in told.out
+    assert "agent.json (missing)" in told.out
+    assert "clock" in told.out
+
+
 def test_a_status_without_clusters_says_so() -> None:
     process = {"name": "server", "state": "serves", "pid": 1, "uptime": "1 s", "memory": None}
 
-    assert "No clusters." in screen({"endpoint": "e", "home": "h", "processes": [process], "clusters": []})
+    assert "No clusters." in screen(
+        {"endpoint": "e", "home": "h", "processes": [process], "clusters": [], "problems": []}
+    )
 
 
 def test_a_log_line_reads_time_level_process_event_and_the_rest() -> None:

@@ -3,6 +3,7 @@
 import base64
 import fcntl
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from extensa.base.errors import ExtensaError, Unavailable
-from extensa.base.home import Home
+from extensa.base.home import Home, write_file
 from extensa.cli import daemons, up
 from extensa.cli.demo import Demo
 from extensa.cli.session import Session
@@ -49,7 +50,8 @@ def ready(shell: Shell, home: Home, front: ArmDouble, monkeypatch: pytest.Monkey
     monkeypatch.setattr("extensa.cli.kubernetes.ready", lambda _settings, _say: found)
     monkeypatch.setattr("extensa.cli.samples.publish_samples", lambda _session, _say: None)
     keep_owner(home, front.url)
-    shell.environ["EXTENSA_LISTEN"] = "127.0.0.1:0"
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        shell.environ["EXTENSA_LISTEN"] = f"127.0.0.1:{probe.getsockname()[1]}"
     config = {"clusters": [{"name": "demo"}], "users": [], "contexts": [{"name": "demo"}], "current-context": "demo"}
     value = base64.b64encode(json.dumps(config).encode()).decode()
     front.answer("POST", f"{CLUSTER}/listClusterUserCredential", Canned(200, {"kubeconfigs": [{"value": value}]}))
@@ -110,6 +112,21 @@ def test_a_process_that_dies_is_told_and_nothing_else_is_tried(ready: Shell, hom
     assert "something is amiss" in ran.err
     assert "next: Run `extensa doctor`" in ran.err
     assert [] == writes(front)
+
+
+def test_a_server_that_lost_what_it_is_reached_by_is_started_anew(ready: Shell, home: Home, front: ArmDouble) -> None:
+    front.answer("GET", "/readyz", Canned(200, {}))
+    assert 0 == ready("up").code
+    before = {name: daemons.running(home, name) for name in daemons.NAMES}
+    write_file(home.database, b"")
+    for name in ("host", "agent"):
+        write_file(home.link_credential(name), b'{"name": "n", "secret": "s", "endpoint": "e"}')
+    assert 0 == ready("up").code
+    assert before == {name: daemons.running(home, name) for name in daemons.NAMES}
+    home.link_credential("agent").write_bytes(b"{")
+    assert 0 == ready("up").code
+
+    assert ["server"] == [name for name, process in before.items() if daemons.running(home, name) != process]
 
 
 def test_what_is_wrong_with_the_machine_is_told_before_anything_starts(shell: Shell, home: Home) -> None:
@@ -195,6 +212,13 @@ def test_objects_are_asked_for_until_the_cluster_answers(demo: Demo, front: ArmD
     assert SEEN == demo.objects(said.append)
     assert 2 == len(said)
     assert "AgentSilent" in said[0]
+
+
+def test_a_cluster_that_has_failed_is_not_waited_for(demo: Demo, front: ArmDouble) -> None:
+    failed = Canned(409, {"error": {"code": "ClusterNotRunning", "message": "etcd ended. (EtcdDataDamaged)"}})
+    front.answer("POST", f"{CLUSTER}/listClusterUserCredential", failed)
+    with pytest.raises(ExtensaError, match="EtcdDataDamaged"):
+        demo.kubeconfig(quiet)
 
 
 def test_a_cluster_on_its_way_up_is_waited_for(demo: Demo, front: ArmDouble) -> None:

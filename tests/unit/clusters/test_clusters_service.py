@@ -37,9 +37,9 @@ async def test_a_failure_reaches_the_operation_and_the_resource(world: World) ->
     ended = await world.operation(answer)
 
     assert ("Failed", "BinariesMissing") == (ended.status, (ended.error or {})["code"])
-    assert {"provisioningError": {"error": {"code": "BinariesMissing", "message": "etcd is missing."}}} == (
-        await world.get()
-    )["properties"]["status"]
+    shown = (await world.get())["properties"]["status"]["provisioningError"]["error"]
+    assert ("BinariesMissing", "etcd is missing.") == (shown["code"], shown["message"])
+    assert [{"type": "ExtensaNextStep", "info": {"nextStep": "Build it."}}] == shown["additionalInfo"]
 
 
 async def test_a_report_for_an_older_generation_settles_nothing(world: World) -> None:

@@ -69,7 +69,7 @@ async def test_a_data_folder_that_is_a_file_is_told_plainly(tmp_path: Path) -> N
     argv = [sys.executable, "-m", "extensa.entry.host"]
     ended = await processes.run(argv, env=environment(tmp_path / "file"), timeout=20)
     assert 1 == ended.code
-    assert b"DataFolderFailed" in ended.stderr
+    assert b"HomeUnusable" in ended.stderr
     assert b"Traceback" not in ended.stderr
 
 

@@ -3,14 +3,17 @@
 import errno
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from extensa.base import last_words
 from extensa.base.errors import Unavailable
 from extensa.base.home import Home
 from extensa.base.processes import start_ticks
-from extensa.entry.own_process import claimed, told, unusable, write_pid_file
+from extensa.base.settings import Settings
+from extensa.entry.own_process import claimed, guarded, told, unusable, write_pid_file
 
 
 def test_there_is_one_of_a_kind(tmp_path: Path) -> None:
@@ -59,7 +62,51 @@ def test_an_error_of_the_system_is_told_by_its_meaning(number: int, code: str, s
     assert found.next_step
 
 
-def test_a_refusal_is_two_lines_and_exit_code_one(capsys: pytest.CaptureFixture[str]) -> None:
-    assert 1 == told("server", Unavailable("X", "It is so.", next_step="Do this."))
+def test_a_refusal_is_two_lines_for_people_and_one_for_whoever_started_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert 1 == told("server", Unavailable("X", "It is so.", target="here", next_step="Do this."))
 
-    assert "extensa server: It is so.\n  Do this.\n" == capsys.readouterr().err
+    first, second, last = capsys.readouterr().err.splitlines()
+    assert ("extensa server: It is so.", "  Do this.") == (first, second)
+    heard = last_words.read([first, second, last])
+    assert heard is not None
+    assert ("X", "It is so.", "here", "Do this.") == (heard.code, heard.message, heard.target, heard.next_step)
+
+
+@pytest.mark.parametrize("line", ["", "no JSON", "[]", '{"event": "ended"}', '{"event": "cannot run"}'])
+def test_other_last_lines_are_no_last_words(line: str) -> None:
+    assert last_words.read([line]) is None
+    assert last_words.read([]) is None
+
+
+def test_what_nobody_foresaw_is_logged_with_its_traceback_and_told_without(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stumble(_home: Home) -> None:
+        raise KeyError("surprise")
+
+    assert 1 == guarded("server", Settings(home=str(tmp_path)), stumble)
+    logged, words, _, last = capsys.readouterr().err.splitlines()
+    assert "Traceback" in json.loads(logged)["exception"]
+    assert "extensa server: The server cannot go on: KeyError: 'surprise'" == words
+    assert "ProcessFailed" == json.loads(last)["code"]
+
+
+def test_each_end_of_a_process_has_its_words_and_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def refuse(error: BaseException) -> Callable[[Home], None]:
+        def work(_home: Home) -> None:
+            raise error
+
+        return work
+
+    settings = Settings(home=str(tmp_path))
+    assert 0 == guarded("host", settings, lambda _home: None)
+    assert 130 == guarded("host", settings, refuse(KeyboardInterrupt()))
+    for error, code in (
+        (Unavailable("StoreLocked", "Locked."), "StoreLocked"),
+        (OSError(errno.ENOSPC, "full"), "HomeFull"),
+    ):
+        capsys.readouterr()
+        assert 1 == guarded("host", settings, refuse(error))
+        assert code == json.loads(capsys.readouterr().err.splitlines()[-1])["code"]
+    assert 1 == guarded("host", Settings(home=str(tmp_path), log_level="loud"), refuse(KeyError()))
+    assert "SettingInvalid" == json.loads(capsys.readouterr().err.splitlines()[-1])["code"]

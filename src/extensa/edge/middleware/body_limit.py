@@ -42,9 +42,11 @@ def _counting(receive: Receive, limit: int) -> Receive:
 
 
 def _too_large(limit: int) -> Refused:
+    size = f"{limit >> 20} MB" if limit >= 1 << 20 else f"{limit >> 10} KB"
     return Refused(
         "RequestContentTooLarge",
-        f"The request content is larger than {limit} bytes ({limit // 1024 // 1024} MB), the most this path takes.",
+        f"The request content is larger than {limit} bytes ({size}), the most this path takes.",
         target="body",
+        next_step="Send less in one request.",
         status=413,
     )
