@@ -29,7 +29,7 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 	@touch $@
 
 up: $(VENV)/.ready  ## Start everything and install the sample extension on a demo cluster
-	@mkdir -p -m 0700 "$(EXTENSA_HOME)"
+	@mkdir -p -m 0700 "$(EXTENSA_HOME)" 2>/dev/null || true  # extensa says what is wrong with it
 	@$(BIN)/extensa up
 
 down: $(VENV)/.ready  ## Stop every process; data is kept

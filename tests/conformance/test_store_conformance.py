@@ -240,6 +240,13 @@ class TestFeeds:
         assert ["0", "1", "2", "3", "4"] == [row.key for row in [*first, *rest]]
         assert [] == await store.feed("l", after=rest[-1].sequence, limit=9)
 
+    async def test_a_cursor_of_another_life_of_the_database_counts_as_none(self, store: Store) -> None:
+        await store.commit([PutFeed("l", "k", b"1")])
+        newest = (await store.feed("l", after=0, limit=1))[0].sequence
+
+        assert [] == await store.feed("l", after=newest, limit=9)
+        assert [b"1"] == [row.body for row in await store.feed("l", after=newest + 1, limit=9)]
+
     async def test_lanes_do_not_mix(self, store: Store) -> None:
         await store.commit([PutFeed("l", "k", b"1"), PutFeed("m", "k", b"2")])
 

@@ -116,7 +116,7 @@ class Product:
         return found
 
 
-def eventually(look: Callable[[], _T], *, within: float, wanted: Callable[[_T], bool]) -> _T:
+def eventually(look: Callable[[], _T], *, within: float, wanted: Callable[[_T], bool], every: float = 0.2) -> _T:
     """Look until what is seen is wanted; the last thing seen fails the test after ``within`` seconds."""
     deadline = time.monotonic() + within
     while True:
@@ -125,4 +125,4 @@ def eventually(look: Callable[[], _T], *, within: float, wanted: Callable[[_T], 
             return seen
         if time.monotonic() > deadline:
             raise AssertionError(f"after {within} s still: {seen!r}")
-        time.sleep(0.2)
+        time.sleep(every)

@@ -11,10 +11,12 @@ import httpx2
 import msgspec
 
 from extensa.base.home import Home
+from extensa.base.tasks import TaskGroup
 from extensa.entry.server import House, Plan, assemble
 from extensa.link import sealing
 from extensa.link.cluster import ClusterFeed, ClusterPhase, ClusterReports, HostStatus, ObservedCluster
 from extensa.link.extension import ExtensionFeed, ExtensionReports, ObservedExtension, Phase
+from extensa.link.question import Answer, Question, QuestionFeed
 from extensa.store.sqlite import open_store
 
 BASE = "https://extensa.test:9443"
@@ -147,6 +149,26 @@ class ControlPlane:
         content = msgspec.json.encode(ExtensionReports(observed=[seen]))
         answer = await self.http.post("/link/v1/extensions", content=content, headers=self._link("agent"))
         assert 204 == answer.status_code, answer.text
+
+    async def agent_answers(self, body: Any) -> Question:
+        """Wait as the agent for a question, answer it, and return it."""
+        answer = await self.http.get("/link/v1/questions?after=0&wait=5", headers=self._link("agent"))
+        question = msgspec.json.decode(answer.content, type=QuestionFeed).questions[0]
+        content = msgspec.json.encode(Answer(id=question.id, body=body))
+        answer = await self.http.post("/link/v1/answers", content=content, headers=self._link("agent"))
+        assert 204 == answer.status_code, answer.text
+        return question
+
+    @asynccontextmanager
+    async def sweeping(self) -> AsyncIterator[None]:
+        """Have done now and then what a server does now and then."""
+        tasks = TaskGroup()
+        for sweep in self.house.sweeps:
+            tasks.start(sweep.run(), name="sweep")
+        try:
+            yield
+        finally:
+            await tasks.close()
 
     def _link(self, kind: str) -> dict[str, str]:
         file = msgspec.json.decode(self.home.link_credential(kind).read_bytes())

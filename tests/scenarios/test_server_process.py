@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -59,6 +60,24 @@ async def test_a_held_request_ends_with_the_server(server: Server) -> None:
     assert '"event":"ended"' in said
     assert "Traceback" not in said
     assert not server.home.pid_file("server").exists()
+
+
+async def test_it_ends_at_once_whoever_keeps_a_connection_and_says_nothing(server: Server) -> None:
+    context = ssl.create_default_context(cafile=str(server.home.ca_certificate))
+    with (
+        socket.create_connection(("127.0.0.1", server.port)) as plain,
+        context.wrap_socket(plain, server_hostname="localhost") as idle,
+    ):
+        idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert idle.recv(4096).startswith(b"HTTP/1.1 200")
+        began = asyncio.get_running_loop().time()
+        server.stop()
+        code, said = await server.ended()
+
+    assert 0 == code
+    assert 3 > asyncio.get_running_loop().time() - began
+    assert '"event":"ended"' in said
+    assert "timeout graceful shutdown exceeded" not in said
 
 
 async def test_killed_it_starts_again_with_all_it_had(server: Server) -> None:

@@ -27,6 +27,10 @@ class Api(Kube, Applier, Source, Protocol):
         """Return the API's version; raises `ClusterError`."""
         ...
 
+    async def log(self, namespace: str, pod: str, container: str, *, lines: int, previous: bool = False) -> str:
+        """Return the last lines of a container's log; raises `ClusterError`."""
+        ...
+
     async def close(self) -> None:
         """End every connection."""
         ...

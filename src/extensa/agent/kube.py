@@ -178,6 +178,21 @@ class KubeClient:
         answer = await self._ask("GET", path, params=params, accept=_BARE_LIST if bare else "")
         return list((answer or {}).get("items") or ())
 
+    async def log(self, namespace: str, pod: str, container: str, *, lines: int, previous: bool = False) -> str:
+        """Return the last lines of a container's log; raises `ClusterError`, also when there is no such Pod."""
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
+        params = {"container": container, "tailLines": str(lines), "limitBytes": "65536"}
+        if previous:
+            params["previous"] = "true"
+        try:
+            async with self._gate:
+                answer = await self._asking.get(path, params=params)
+        except _LOST as error:
+            raise _unreachable(error) from error
+        if answer.status_code >= 400:
+            raise _refusal(answer.status_code, answer.content, "GET", path)
+        return answer.content.decode("utf-8", "replace")
+
     async def apply(self, manifest: Mapping[str, Any]) -> None:
         """Make an object as ``manifest`` says (server-side apply, ours is the last word); raises `ClusterError`."""
         metadata = manifest["metadata"]

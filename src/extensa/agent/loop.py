@@ -63,7 +63,7 @@ class Agent:
         self._reporter = Reporter(link)
         self._workers: dict[str, tuple[Worker, asyncio.Task[None]]] = {}
         self._tasks = TaskGroup()
-        self._questions = Questions(link, tools.clusters, self._find, clock=tools.clock)
+        self._questions = Questions(link, tools.clusters, self._find, memory=tools.memory, clock=tools.clock)
         self._remembered: list[Remembered] = []
 
     async def run(self) -> None:

@@ -1,4 +1,4 @@
-"""What the agent must not forget when it dies: its key, what should be, how it ended, and the charts.
+"""What the agent must not forget when it dies: its key, what should be, how it ended, evidence, and the charts.
 
 A desired document is kept as it came, protected settings sealed to the agent's own key, so that the memory holds no
 secret in the open. With it stands the outcome of its generation (an effort that was given up is not begun again by a
@@ -21,6 +21,7 @@ from extensa.base.errors import ExtensaError
 from extensa.base.home import write_file
 from extensa.base.log import get_logger
 from extensa.helm.release import Inventory
+from extensa.link.evidence import MOST_KEPT, Evidence
 from extensa.link.extension import DesiredExtension, Failure, Phase
 from extensa.link.sealing import new_private_key
 
@@ -39,6 +40,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     phase: Phase
     at: datetime
     failure: Failure | None = None
+    evidence: str = ""
 
 
 class Remembered(Struct, frozen=True, kw_only=True):
@@ -68,6 +70,14 @@ class Memory(Protocol):
         """Keep nothing of an extension any more."""
         ...
 
+    async def keep_evidence(self, resource_id: str, evidence: Evidence) -> None:
+        """Keep what was seen of a failure, beside the newest others of the same extension."""
+        ...
+
+    async def evidence(self, resource_id: str) -> list[Evidence]:
+        """Return what is kept of an extension's failures, the oldest first."""
+        ...
+
     async def chart(self, digest: str) -> Path | None:
         """Return where the chart with this content lies, None when it is not here."""
         ...
@@ -82,7 +92,7 @@ class Memory(Protocol):
 
 
 class FileMemory:
-    """The `Memory` in a folder: ``key``, ``extensions/*.json``, ``charts/*.tgz``, and a lock while it is open."""
+    """The `Memory` in a folder: ``key``, ``extensions/``, ``evidence/``, ``charts/``, and a lock while it is open."""
 
     def __init__(self, folder: Path) -> None:
         """Raises `MemoryError_` when another process holds the folder or it cannot be written."""
@@ -135,6 +145,28 @@ class FileMemory:
     async def forget(self, resource_id: str) -> None:
         """See `Memory.forget`."""
         self._file(resource_id).unlink(missing_ok=True)
+        for path in self._evidence_files(resource_id):
+            path.unlink(missing_ok=True)
+
+    async def keep_evidence(self, resource_id: str, evidence: Evidence) -> None:
+        """See `Memory.keep_evidence`."""
+        path = self._folder / "evidence" / f"{self._file(resource_id).stem}.{evidence.id}.json"
+        try:
+            await asyncio.to_thread(write_file, path, msgspec.json.encode(evidence))
+            for old in self._evidence_files(resource_id)[:-MOST_KEPT]:
+                old.unlink(missing_ok=True)
+        except OSError as error:
+            raise _unusable(path, error) from error
+
+    async def evidence(self, resource_id: str) -> list[Evidence]:
+        """See `Memory.evidence`; a file that cannot be read is left out."""
+        found = []
+        for path in self._evidence_files(resource_id):
+            try:
+                found.append(msgspec.json.decode(path.read_bytes(), type=Evidence))
+            except (OSError, msgspec.MsgspecError) as error:
+                _log.warning("evidence could not be read", file=str(path), error=str(error))
+        return found
 
     async def chart(self, digest: str) -> Path | None:
         """See `Memory.chart`."""
@@ -160,6 +192,10 @@ class FileMemory:
     def _file(self, resource_id: str) -> Path:
         name = hashlib.sha256(resource_id.lower().encode()).hexdigest()[:32]
         return self._folder / "extensions" / f"{name}.json"
+
+    def _evidence_files(self, resource_id: str) -> list[Path]:
+        """The oldest first: their names begin with the time."""
+        return sorted((self._folder / "evidence").glob(f"{self._file(resource_id).stem}.*.json"))
 
     def _chart_file(self, digest: str) -> Path:
         return self._folder / "charts" / f"{hashlib.sha256(digest.encode()).hexdigest()[:40]}.tgz"

@@ -55,12 +55,19 @@ def ready(
 
 
 def failed(
-    desired: DesiredExtension, seen: Sighting | None, now: datetime, *, failure: Failure, mask: Masker
+    desired: DesiredExtension,
+    seen: Sighting | None,
+    now: datetime,
+    *,
+    failure: Failure,
+    mask: Masker,
+    evidence: str = "",
 ) -> ObservedExtension:
-    """Return the document of a generation that was given up."""
+    """Return the document of a generation that was given up; ``evidence`` names what was kept of it."""
     message = f"{failure.message} {failure.next_step}".strip()
     status = Status(code=failure.code, message=message, level=Level.ERROR, time=now)
-    return _document(desired, seen, now, phase=Phase.FAILED, statuses=[status], mask=mask, failure=failure)
+    told = _document(desired, seen, now, phase=Phase.FAILED, statuses=[status], mask=mask, failure=failure)
+    return msgspec.structs.replace(told, evidence=evidence)
 
 
 def gone(desired: DesiredExtension, now: datetime, *, kept: Sequence[ObjectRef], note: str = "") -> ObservedExtension:

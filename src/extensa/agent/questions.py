@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from extensa.agent.clusters import Cluster, Reach
 from extensa.agent.control import Backoff, LinkError
+from extensa.agent.memory import Memory
 from extensa.agent.observed import object_healths
 from extensa.base.clock import Clock
 from extensa.base.log import correlated, get_logger
@@ -47,9 +48,16 @@ class Questions:
     """The one who answers."""
 
     def __init__(
-        self, line: Line, clusters: Reach, extension: Callable[[str], DesiredExtension | None], *, clock: Clock
+        self,
+        line: Line,
+        clusters: Reach,
+        extension: Callable[[str], DesiredExtension | None],
+        *,
+        memory: Memory,
+        clock: Clock,
     ) -> None:
         """``extension`` finds the desired document of an extension's uid."""
+        self._memory = memory
         self._line = line
         self._clusters = clusters
         self._extension = extension
@@ -58,6 +66,7 @@ class Questions:
         self._answers: dict[str, Callable[[Question], Awaitable[dict[str, Any]]]] = {
             Kind.PING: self._ping,
             Kind.OBJECTS: self._objects,
+            Kind.EVIDENCE: self._evidence,
         }
 
     async def run(self) -> None:
@@ -130,6 +139,16 @@ class Questions:
             "objectCount": len(seen.objects),
             "objects": msgspec.to_builtins(object_healths(seen.objects, str)),
         }
+
+    async def _evidence(self, question: Question) -> dict[str, Any]:
+        desired = self._extension(question.subject)
+        if desired is None:
+            raise ClusterError("ExtensionNotFound", "This agent knows no such extension.")
+        have = question.arguments.get("have") or ()
+        kept = await self._memory.evidence(desired.resource_id)
+        wanted = question.subject, question.arguments.get("generation")
+        fresh = [each for each in kept if (each.uid, each.generation) == wanted and each.id not in have]
+        return {"evidence": msgspec.to_builtins(fresh[0]) if fresh else None, "more": len(fresh) > 1}
 
     def _cluster(self, uid: str) -> Cluster:
         cluster = self._clusters.reach(uid)

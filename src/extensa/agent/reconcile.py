@@ -15,10 +15,12 @@ import msgspec
 from extensa.agent.case import Case
 from extensa.agent.charts import Charts
 from extensa.agent.clusters import Cluster, Reach
+from extensa.agent.evidence import Scene, gather
 from extensa.agent.installer import account, prepare_account, remove_account
 from extensa.agent.memory import Memory
 from extensa.agent.prepare import Prepared
 from extensa.base.clock import Clock
+from extensa.base.errors import ExtensaError
 from extensa.base.log import get_logger
 from extensa.helm.actions import Work, perform
 from extensa.helm.causes import Finding, finding, of_error
@@ -47,9 +49,13 @@ _NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How a pursuit ended: given up with a ``failure``, or done; ``kept`` is what an absent release left by rule."""
+    """How a pursuit ended: given up with a ``failure``, or done; ``kept`` is what an absent release left by rule.
+
+    ``evidence`` is the id of what was taken down of the failure, "" when that could not be kept.
+    """
 
     failure: Finding | None = None
+    evidence: str = ""
     kept: tuple[ObjectRef, ...] = ()
     note: str = ""
 
@@ -79,6 +85,7 @@ class Pursuit:
         self._effort = Effort(now, now + timedelta(seconds=self._desired.timeout))
         self._examined = now
         self._hint: Finding | None = None
+        self._taken = ""
 
     async def run(self) -> Verdict | None:
         """Return how it ended, None when something newer is wanted."""
@@ -96,12 +103,14 @@ class Pursuit:
                 case Step.DONE:
                     return await self._done(cluster, state, act)
                 case Step.GIVE_UP:
-                    return Verdict(failure=await self._explained(cluster, state, act))
+                    failure = await self._explained(cluster, state, act)
+                    return Verdict(failure=failure, evidence=await self._take_down(cluster, failure))
                 case Step.WAIT:
                     await self._wait(cluster, state, act)
                 case _ if cluster is not None:
-                    failure = await self._do(cluster, act)
-                    self._effort = self._effort.after(act.step, self._tools.clock(), failure)
+                    await self._before_remedy(cluster, act)
+                    failed = await self._do(cluster, act)
+                    self._effort = self._effort.after(act.step, self._tools.clock(), failed)
         return None
 
     async def look(self, cluster: Cluster | None) -> State:
@@ -178,6 +187,26 @@ class Pursuit:
                 failure = of_objects(state.objects, await examine(cluster.kube, state.objects))
         return failure
 
+    async def _before_remedy(self, cluster: Cluster, act: Act) -> None:
+        """Take down what a failed act has left before something else clears it away; once in an effort."""
+        last = self._effort.done[-1].failure if self._effort.done else None
+        if act.step in _REMEDIES and last is not None and self._prepared.wanted.present and not self._taken:
+            self._taken = await self._take_down(cluster, last, followed_by=f"{act.step.value}: {act.reason}")
+
+    async def _take_down(self, cluster: Cluster | None, failure: Finding, *, followed_by: str = "") -> str:
+        """Keep what is to be seen of ``failure`` now; return its id, "" when it cannot be kept."""
+        seen = self._case.sighting or Sighting()
+        scene = Scene(
+            self._desired, failure, seen, self._tools.clock(), self._prepared.values.mask, followed_by=followed_by
+        )
+        evidence = await gather(cluster.kube if cluster is not None else None, scene)
+        try:
+            await self._tools.memory.keep_evidence(self._desired.resource_id, evidence)
+        except ExtensaError as error:
+            _log.warning("evidence could not be kept", code=error.code, message=error.message)
+            return ""
+        return evidence.id
+
     async def _done(self, cluster: Cluster | None, state: State, act: Act) -> Verdict:
         if self._prepared.wanted.present or cluster is None:
             return Verdict()
@@ -252,6 +281,7 @@ async def _ended(task: asyncio.Task[Finding | None]) -> None:
             await task
 
 
+_REMEDIES = frozenset({Step.ROLLBACK, Step.UNINSTALL})
 _SETTLING = frozenset({Name.PROGRESSING, Name.UNHEALTHY})
 UNWATCHED = frozenset({Name.LEFTOVERS, Name.TERMINATING, Name.UNREACHABLE})
 """States whose end no watch of ours would show."""

@@ -112,7 +112,7 @@ class Worker:
     async def _settle(self, prepared: Prepared, verdict: Verdict) -> _Next | None:
         now = self._tools.clock()
         if verdict.failure is not None:
-            await self._give_up(verdict.failure)
+            await self._give_up(verdict.failure, verdict.evidence)
             return None
         if not prepared.wanted.present:
             self._reporter.tell(observed.gone(self.case.desired, now, kept=verdict.kept, note=verdict.note))
@@ -121,16 +121,23 @@ class Worker:
         await self._keep_outcome(Phase.READY, now)
         return None
 
-    async def _give_up(self, found: Finding) -> None:
+    async def _give_up(self, found: Finding, evidence: str = "") -> None:
         now = self._tools.clock()
         failure = observed.as_failure(found, self._mask)
-        await self._keep_outcome(Phase.FAILED, now, found)  # before it is told: a restart must not begin again
-        self._tell(observed.failed(self.case.desired, self.case.sighting, now, failure=failure, mask=self._mask))
+        await self._keep_outcome(
+            Phase.FAILED, now, found, evidence
+        )  # before it is told: a restart must not begin again
+        case, mask = self.case, self._mask
+        self._tell(observed.failed(case.desired, case.sighting, now, failure=failure, mask=mask, evidence=evidence))
 
-    async def _keep_outcome(self, phase: Phase, now: datetime, found: Finding | None = None) -> None:
+    async def _keep_outcome(
+        self, phase: Phase, now: datetime, found: Finding | None = None, evidence: str = ""
+    ) -> None:
         desired = self.case.desired
         failure = observed.as_failure(found, self._mask) if found is not None else None
-        outcome = Outcome(uid=desired.uid, generation=desired.generation, phase=phase, at=now, failure=failure)
+        outcome = Outcome(
+            uid=desired.uid, generation=desired.generation, phase=phase, at=now, failure=failure, evidence=evidence
+        )
         self.case.kept = msgspec.structs.replace(self.case.kept, outcome=outcome)
         await self._tools.memory.keep(self.case.kept)
 
@@ -170,7 +177,8 @@ class Worker:
             return False
         if outcome.phase is Phase.FAILED:
             failure = outcome.failure or observed.as_failure(finding("HelmFailed"), self._mask)
-            self._tell(observed.failed(case.desired, case.sighting, now, failure=failure, mask=self._mask))
+            told, mask = outcome.evidence, self._mask
+            self._tell(observed.failed(case.desired, case.sighting, now, failure=failure, mask=mask, evidence=told))
             return False
         if state.name not in _STILL_THERE:
             return True

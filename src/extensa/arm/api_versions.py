@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from extensa.base.errors import Refused
 
 _ADD = "Add ?api-version=DATE; GET /subscriptions/{subscriptionId}/providers lists those of every type."
-_DATE = re.compile(r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(-[a-z0-9]+)*$")
+_DATE = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])(-[a-z0-9]+)*")
 
 
 def require(query_value: str | None) -> str:
@@ -26,7 +26,7 @@ def require(query_value: str | None) -> str:
             next_step=_ADD,
         )
     version = query_value.casefold()
-    if not _DATE.match(version):
+    if not _DATE.fullmatch(version):
         raise Refused(
             "InvalidApiVersionParameter",
             f"The api-version '{query_value}' is invalid. An api-version is a date such as '2025-03-01'.",
@@ -37,14 +37,16 @@ def require(query_value: str | None) -> str:
 
 
 def resolve(version: str, known: Sequence[str], *, resource_type: str) -> str:
-    """Return the newest of ``known`` that is not after ``version``; a known preview must be named exactly.
+    """Return the newest of ``known`` that is not after ``version``: a preview only when named exactly, or where nothing
+    else was known by then.
 
     Raises `Refused` (``NoRegisteredProviderFound``) when ``version`` is older than everything known.
     """
     if version in known:
         return version
     date = version[:10]
-    usable = [v for v in known if len(v) == 10 and v <= date]
+    earlier = [v for v in known if v[:10] <= date]
+    usable = [v for v in earlier if len(v) == 10] or earlier
     if not usable:
         namespace, _, kind = resource_type.partition("/")
         raise Refused(

@@ -40,19 +40,21 @@ def configure(process: str, *, level: str = "info", stream: TextIO | None = None
 
 
 class _Unfailing:
-    """A stream that lets go of what it cannot write: a full disk costs lines of the log, not the work they tell of."""
+    """A stream that lets go of what it cannot write: a full disk (or a closed pipe) costs lines of the log, and not the
+    work they tell of.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> None:
         """Write ``text`` if that is possible."""
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             self._stream.write(text)
 
     def flush(self) -> None:
         """Hand on what was written."""
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             self._stream.flush()
 
 

@@ -14,6 +14,7 @@ from extensa.cli.extension import list_objects
 from extensa.cli.session import Session
 from extensa.cli.waiting import telling, words
 from extensa.client import paths
+from extensa.client.errors import from_operation
 from extensa.client.extensions import Wishes, create_body
 from extensa.client.operations import Accepted
 
@@ -74,17 +75,31 @@ class Demo:
             time.sleep(_LOOK)
 
     def objects(self, say: Say) -> list[Any]:
-        """Return the extension's objects as the agent sees them now; what it saw last when it cannot look."""
+        """Return the extension's objects as the agent sees them now; what it saw last when it cannot look.
+
+        Raises `ExtensaError` when the cluster has failed meanwhile, or does not answer for a minute.
+        """
         deadline = time.monotonic() + _LIVE
         while True:
             try:
                 return list_objects(self._session, self.extension, live=True)
             except ExtensaError as error:
-                if time.monotonic() > deadline or not _passing(error):
+                if not _passing(error):
                     return list_objects(self._session, self.extension)
+                self._require_cluster()
+                if time.monotonic() > deadline:
+                    raise
                 say(f"the cluster does not answer yet ({error.code})")
             self._watch()
             time.sleep(_LOOK)
+
+    def _require_cluster(self) -> None:
+        """Return quietly unless the cluster has failed: what was read of it before may be from before its restart."""
+        found = self._look(self.cluster, paths.CLUSTERS_API)
+        if found is not None and _state(found) == "Failed":
+            status = found["properties"].get("status") or {}
+            error = (status.get("provisioningError") or {}).get("error")
+            raise from_operation(error, status="Failed", target=self.cluster)
 
     def _finish(self, promise: Accepted, path: str, api_version: str, say: Say) -> None:
         with telling(self._session, path, api_version, say=say):

@@ -35,13 +35,14 @@ def doctor(session: Session, /) -> int:
     """Look for what is wrong and say what to do; exit code 1 when something is."""
     session.as_owner = True
     worst = 0
-    for finding in _findings(session):
+    _ = session.home  # without one there is nothing to look at
+    for finding in findings(session):
         click.echo(line(finding, colour=sys.stdout.isatty() and not session.environ.get("NO_COLOR")))
         worst = max(worst, int(finding.level == FAIL))
     return worst
 
 
-def _findings(session: Session) -> Iterator[Finding]:
+def findings(session: Session) -> Iterator[Finding]:
     """Give what every check finds, one after the other; clusters are asked about when the front answers."""
     found: Sequence[Finding] = ()
     for check in _CHECKS:

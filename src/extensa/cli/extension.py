@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from extensa.base.errors import NotFound, Refused
-from extensa.cli import options
+from extensa.cli import evidence, options
 from extensa.cli.grammar import Group
 from extensa.cli.output import Column, emit
 from extensa.cli.progress import step
@@ -209,6 +209,34 @@ def wait_for(
 def objects(session: Session, path: str, *, live: bool) -> None:
     """List the Kubernetes objects of an extension with their health."""
     emit(list_objects(session, path, live=live), format=session.format, columns=OBJECT_COLUMNS)
+
+
+@extension.verb(
+    "diagnose",
+    examples=[
+        ("Say why an extension failed", "extensa extension diagnose -g demo -c demo -n hello"),
+        ("Everything that was kept, for a program", "extensa extension diagnose -g demo -c demo -n hello -o json"),
+        ("List all failures that are kept", "extensa extension diagnose -g demo -c demo -n hello --list -o table"),
+    ],
+)
+@click.option("--id", "evidence_id", metavar="ID", default="", help="An earlier failure; --list shows which there are.")
+@click.option("--list", "listing", is_flag=True, help="List the failures that are kept, the newest first.")
+@click.option("--manifests", is_flag=True, help="Show what Helm rendered, too.")
+@options.output
+@options.extension
+def diagnose(session: Session, path: str, *, evidence_id: str, listing: bool, manifests: bool) -> None:
+    """Say why an extension failed: the cause, the next step, and what was seen then."""
+    found = session.arm.get(path, _API)
+    listed = evidence.fetch_list(session.arm, path)
+    if listing:
+        emit(listed["value"], format=session.format, columns=evidence.COLUMNS)
+        return
+    kept = evidence.fetch(session.arm, path, evidence_id) if listed["value"] or evidence_id else None
+    if session.asked_format in (None, "table"):
+        click.echo(evidence.screen(found, listed, kept, manifests=manifests))
+    else:
+        whole = {"extension": found, "evidence": kept, "kept": listed["value"], "lost": listed.get("lost")}
+        emit(whole, format=session.format, columns=(("Name", "extension.name"), ("Cause", "evidence.cause.code")))
 
 
 def list_objects(session: Session, path: str, *, live: bool = False) -> list[Any]:

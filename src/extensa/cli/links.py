@@ -21,8 +21,8 @@ def make(home: Home, programs: dict[str, Path]) -> None:
 
 
 def program() -> Path:
-    """Return the `extensa` that a person would type: the script of this environment."""
+    """Return the `extensa` that a person would type: the script itself, also when one of our own links was typed."""
     script = Path(sys.argv[0])
     if script.name == "extensa" and script.exists():
-        return script.absolute()
+        return script.resolve()
     return Path(sys.executable).parent / "extensa"

@@ -35,6 +35,7 @@ _SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "env": _at("env", "Print what az, kubectl, helm and the SDKs need to know, for eval."),
         "logs": _at("logs", "Show what the processes and clusters print."),
         "doctor": _at("doctor", "Look for what is wrong and say what to do."),
+        "support-bundle": _at("bundle", "Pack what a supporter needs to know, without secrets."),
         "reset": _at("reset", "Remove the data folder."),
     },
     "Use it": {

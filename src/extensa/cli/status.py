@@ -30,6 +30,16 @@ _PROCESS_COLUMNS = ("Process", "State", "Pid", "Uptime", "Memory")
 def status(session: Session, /) -> int:
     """Tell what runs, where, and what is on it; exit code 1 when a process is missing or something has failed."""
     session.as_owner = True
+    found = facts(session)
+    if session.asked_format in (None, "table"):
+        click.echo(screen(found))
+    else:
+        emit(found, format=session.format, columns=(("Endpoint", "endpoint"), ("Home", "home")))
+    return int(bool(found["problems"]) or any(p["state"] != "serves" for p in found["processes"]))
+
+
+def facts(session: Session) -> dict[str, Any]:
+    """Return what runs and what is on it; what cannot be asked is among its ``problems``."""
     processes = [_process(session, name) for name in daemons.NAMES]
     found: dict[str, Any] = {
         "endpoint": None,
@@ -47,11 +57,7 @@ def status(session: Session, /) -> int:
         found["problems"].append(_problem(error.code, error.message, error.next_step or "extensa doctor"))
     if any(p["state"] == "died" for p in processes):
         found["problems"].append(_problem("ProcessDied", "A process has died.", "extensa up; extensa doctor says why."))
-    if session.asked_format in (None, "table"):
-        click.echo(screen(found))
-    else:
-        emit(found, format=session.format, columns=(("Endpoint", "endpoint"), ("Home", "home")))
-    return int(bool(found["problems"]) or any(p["state"] != "serves" for p in processes))
+    return found
 
 
 def screen(found: dict[str, Any]) -> str:

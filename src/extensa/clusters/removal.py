@@ -20,6 +20,7 @@ from extensa.store.port import DeleteFeed, DeleteResource, Store, Write
 
 _PAGE = 500
 _MOST_OPERATIONS = 100_000
+_MOST_TOLD = 100_000
 
 
 async def removal(store: Store, found: Found, ended: Operation | None, clock: Clock) -> Sequence[Write]:
@@ -28,8 +29,10 @@ async def removal(store: Store, found: Found, ended: Operation | None, clock: Cl
     writes: list[Write] = [DeleteResource(record.key, found.etag), records.drop_desired(record)]
     if ended is not None:
         writes.append(records.put_operation(ended, record.key))
-    for key in await _attached(store, record):
-        writes += [DeleteResource(key), DeleteFeed(extension_lane(record.agent), key)]
+    writes += [DeleteResource(key) for key in await _attached(store, record)]
+    lane = extension_lane(record.agent)
+    told = await store.feed(lane, after=0, limit=_MOST_TOLD)
+    writes += [DeleteFeed(lane, row.key) for row in told if row.key.startswith(record.key + "/")]
     for row in await store.open_operations(limit=_MOST_OPERATIONS):
         if row.resource_key.startswith(record.key + "/"):
             operation = msgspec.json.decode(row.body, type=Operation)

@@ -138,7 +138,7 @@ def decide_tags(body: Any, existing: Record) -> dict[str, Any]:
                 target=key,
                 next_step="Send the whole cluster with PUT.",
             )
-    tags = merge_patch(existing.body.get("tags", {}), body.get("tags", {}))
+    tags = merge_patch(existing.body.get("tags", {}), body.get("tags", {})) if body.get("tags", 0) is not None else {}
     _check_tags(tags, problems)
     problems.refuse_if_any()
     rest = {key: value for key, value in existing.body.items() if key != "tags"}

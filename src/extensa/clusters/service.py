@@ -4,6 +4,7 @@ The fast path (a write, a report) and the repair path (`sweep`) write what the s
 cannot drift apart. It holds the server's sealing key: hosts seal kubeconfigs to it, and the vault keeps them.
 """
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +22,7 @@ from extensa.clusters.model import RECORD_TYPE, Cluster, Record, cluster_of
 from extensa.clusters.project import lane, project
 from extensa.clusters.records import Found, decided_anew
 from extensa.clusters.removal import removal
-from extensa.clusters.settle import expire, settle
+from extensa.clusters.settle import expire, overtaken, settle
 from extensa.link import sealing
 from extensa.link.cluster import ClusterFeed, ClusterReports, ObservedCluster
 from extensa.link.sealing import Sealed
@@ -133,13 +134,22 @@ class Clusters:
             await self._store.commit(self._heartbeats.due())
         for seen in reports.observed:
             with correlated(seen.correlation_id):
-                await self._observe(host, seen)
+                try:
+                    await self._observe(host, seen)
+                except ExtensaError:
+                    raise
+                except Exception:  # noqa: BLE001 - a defect of ours must not keep the others from being heard
+                    _log.error("a report could not be taken", uid=seen.uid, host=host, exc_info=True)
 
     async def _observe(self, host: str, seen: ObservedCluster) -> None:
         async def attempt() -> None:
             found = await records.find_by_uid(self._store, host, seen.uid)
             if found is None:
                 _log.debug("a report of a cluster that is not this host's, or no more", uid=seen.uid, host=host)
+                return
+            if (beyond := overtaken(found.record, seen)) is not None:
+                await self._store.commit(records.settled(found, beyond))
+                _log.warning("a host knows a later generation", cluster=found.record.id, generation=seen.generation)
                 return
             operation = await records.active_operation(self._store, found.record)
             fresh = self._fresh_kubeconfigs(found.record, seen)
@@ -186,6 +196,7 @@ class Clusters:
         while rows:
             for row in rows:
                 await self._look(row)
+                await asyncio.sleep(0)  # reads are inline: thousands of them must not hold up everybody else
             last = len(rows) < _PAGE
             rows = [] if last else await self._store.list(type=RECORD_TYPE, after=rows[-1].key, limit=_PAGE)
         if due := self._heartbeats.due():

@@ -20,6 +20,8 @@ DEADLINE = timedelta(minutes=10)
 """How long an operation on a cluster may take before it ends by itself."""
 SILENT = timedelta(seconds=90)
 """After how long without a word a host is called silent; it speaks at least once a minute."""
+_DRIFT = timedelta(minutes=1)
+"""How far a host's clock may run ahead of ours."""
 
 _WANTED = {
     Power.RUNNING: ClusterPhase.RUNNING,
@@ -43,7 +45,7 @@ def settle(
 
     ``operation`` is the record's active one, if any; ``kubeconfigs`` are fresh envelopes of those that differ.
     """
-    if seen.uid != record.uid or _outdated(record, seen):
+    if seen.uid != record.uid or _outdated(record, seen, now):
         return None
     settles = seen.generation == record.generation
     if settles and seen.phase is ClusterPhase.GONE and record.power is Power.ABSENT:
@@ -65,6 +67,15 @@ def settle(
     return _if_new(record, changed)
 
 
+def overtaken(record: Record, seen: ObservedCluster) -> Settled | None:
+    """Return the record past the generation that ``seen`` speaks of, when this database never gave it: it was put back
+    from an older copy, and a host takes nothing that is not newer than what it has. None for any other report.
+    """
+    if seen.uid != record.uid or seen.generation <= record.generation:
+        return None
+    return Settled(replace(record, generation=seen.generation + 1))
+
+
 def expire(record: Record, operation: Operation | None, host_seen: datetime | None, now: datetime) -> Settled | None:
     """Return what time alone settles: the active operation beyond its deadline fails, with what is known of why.
 
@@ -76,14 +87,19 @@ def expire(record: Record, operation: Operation | None, host_seen: datetime | No
     return Settled(replace(record, provisioning_state=FAILED, active=False, deadline=None), ended)
 
 
-def _outdated(record: Record, seen: ObservedCluster) -> bool:
-    """Whether something newer is known already, or the report speaks of a generation that does not exist."""
+def _outdated(record: Record, seen: ObservedCluster, now: datetime) -> bool:
+    """Whether something newer is known already, or the report speaks of a generation that does not exist.
+
+    What was seen in the future was told by a clock that has been set back since: it is older than anything.
+    """
     if seen.generation > record.generation:
         return True
     known = record.observed
     if known is None:
         return False
-    return (seen.generation, seen.observed_at) < (known.generation, known.observed_at)
+    if seen.generation != known.generation:
+        return seen.generation < known.generation
+    return seen.observed_at < known.observed_at <= now + _DRIFT
 
 
 def _if_new(before: Record, after: Record, ended: Operation | None = None) -> Settled | None:

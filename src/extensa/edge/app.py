@@ -129,6 +129,7 @@ def _routes(
         publish=PublishHandler(
             rooms.publisher,
             authority=authority,
+            directory=rooms.directory,
             api_versions=[v for each in rooms.bindings if each.spec.type == PUBLISHED for v in each.spec.api_versions],
             base_url=base_url,
         ),

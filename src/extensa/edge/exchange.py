@@ -17,13 +17,15 @@ from starlette.types import Receive, Scope
 
 from extensa.arm.binding import Caller, TypeSpec
 from extensa.arm.resource_id import ResourceId
-from extensa.base.errors import ExtensaError
+from extensa.base.errors import ExtensaError, Refused
 from extensa.edge.body import decode_object, expect_json, invalid
 from extensa.edge.port import LinkCaller
 
 _KEY = "extensa.exchange"
 LARGEST_BODY = 4 * 1024 * 1024
 """Bytes of a request's body at the most, on every route that says nothing else (ARM's own limit)."""
+_MOST_FIELDS = 64  # in a query
+_LONGEST_KEPT = 512  # bytes of a query that is kept parsed: anyone may ask, and a thousand of them are kept
 
 Header = tuple[bytes, bytes]
 
@@ -137,9 +139,13 @@ class Exchange:
 
     @property
     def query(self) -> Mapping[str, str]:
-        """The query's fields; keys are case-folded (recorded traffic spells ``api-Version`` too), the last one wins."""
+        """The query's fields; keys are case-folded (recorded traffic spells ``api-Version`` too), the last one wins.
+
+        Raises `Refused` (``InvalidQuery``) for more fields than any request has.
+        """
         if self._query is None:
-            self._query = _parse_query(self.scope["query_string"])
+            raw = self.scope["query_string"]
+            self._query = _kept_query(raw) if len(raw) <= _LONGEST_KEPT else _parse_query(raw)
         return self._query
 
     @property
@@ -212,6 +218,14 @@ def of(scope: Scope) -> Exchange:
     return exchange
 
 
-@lru_cache(maxsize=1024)
 def _parse_query(query: bytes) -> Mapping[str, str]:
-    return {key.casefold(): value for key, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True)}
+    try:
+        fields = parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError as error:
+        raise Refused(
+            "InvalidQuery", f"The query has more than {_MOST_FIELDS} fields.", target="query", next_step="Send fewer."
+        ) from error
+    return {key.casefold(): value for key, value in fields}
+
+
+_kept_query = lru_cache(maxsize=1024)(_parse_query)

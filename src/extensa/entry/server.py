@@ -31,6 +31,7 @@ from extensa.edge.handlers.health import Probe
 from extensa.edge.handlers.metrics import Reading
 from extensa.edge.serving import Forwarding, bind, serve
 from extensa.entry.own_process import claimed, guarded, reading_settings, write_pid_file
+from extensa.extensions.evidence import Collector
 from extensa.extensions.service import Extensions
 from extensa.identity.service import Identity
 from extensa.resources.cascade import Cascade
@@ -140,6 +141,8 @@ async def assemble(store: Store, plan: Plan, *, clock: Clock) -> House:
     clusters = await Clusters.open(store, vault, home.keys, tenant_id=tenant, clock=clock)
     questions = Questions(store, clusters.heartbeats, clock=clock)
     catalog = Catalog(store, clusters=clusters, clock=clock, regions=NAMES)
+    collector = Collector(store, vault, questions, clock=clock)
+    collecting = Periodic("evidence", collector.turn, interval=10.0)
     extensions = Extensions(
         store,
         vault,
@@ -148,6 +151,7 @@ async def assemble(store: Store, plan: Plan, *, clock: Clock) -> House:
         questions=questions,
         clock=clock,
         timeout=plan.release_timeout,
+        evidence_due=collecting.wake,
     )
     inside = [*clusters.bindings, *extensions.bindings, *catalog.bindings]
     keeper = Caller(identity.owner_object_id, tenant, "extensa")
@@ -182,6 +186,7 @@ async def assemble(store: Store, plan: Plan, *, clock: Clock) -> House:
     )
     sweeps = [
         cascade,
+        collecting,
         Periodic("clusters", clusters.sweep, interval=5.0),
         Periodic("extensions", extensions.sweep, interval=5.0),
         Periodic("questions", questions.sweep, interval=30.0),

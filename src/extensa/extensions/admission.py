@@ -16,9 +16,9 @@ from extensa.extensions.model import Extension
 LONGEST_RELEASE = 53
 """Helm's own bound on release names."""
 
-_NAME = re.compile(r"^[a-zA-Z0-9][a-zA-Z0-9-.]{0,252}$")
-_RELEASE = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
-_NAMESPACE = re.compile(r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-.]{0,252}")
+_RELEASE = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +31,14 @@ class Place:
 
 def check_name(name: str, problems: Problems) -> None:
     """Ask whether ``name`` may name an extension: Azure's pattern, and in lower case a Helm release."""
-    if not _NAME.match(name):
+    if not _NAME.fullmatch(name):
         problems.add(
             "InvalidResourceName",
             f"The extension name '{name}' is invalid: it must start with a letter or digit and hold only letters, "
             "digits, '-' and '.'.",
             target="name",
         )
-    elif len(name) > LONGEST_RELEASE or not _RELEASE.match(name.lower()):
+    elif len(name) > LONGEST_RELEASE or not _RELEASE.fullmatch(name.lower()):
         problems.add(
             "InvalidResourceName",
             f"The extension name '{name}' cannot name a Helm release: in lower case it must be at most "
@@ -160,7 +160,7 @@ def place(name: str, draft: Draft, extension_type: ExtensionType, problems: Prob
         namespace = extension_type.default_release_namespace
     if namespace is None:
         namespace = name.lower().replace(".", "-")
-    if not _NAMESPACE.match(namespace):
+    if not _NAMESPACE.fullmatch(namespace):
         target = (
             "properties.scope.namespace.targetNamespace" if namespaced else "properties.scope.cluster.releaseNamespace"
         )

@@ -19,6 +19,8 @@ from extensa.store.vault import Vault
 
 PAGE = 100
 """Documents in one answer at the most; the agent asks again with the new cursor."""
+WHOLE = 100_000
+"""Documents of one agent at the most: what an answer to ``after=0`` does not name, the agent forgets."""
 
 _log = get_logger("extensions")
 
@@ -39,11 +41,17 @@ class Feeding:
         loop = asyncio.get_running_loop()
         until = loop.time() + wait
         with self._store.topic_changed(f"feed:{lane}") as changed:
-            rows = await self._store.feed(lane, after=after, limit=PAGE)
+            limit = PAGE if after else WHOLE
+            rows = await self._store.feed(lane, after=after, limit=limit)
             while not rows and (left := until - loop.time()) > 0:
                 await changed.wait(left)
-                rows = await self._store.feed(lane, after=after, limit=PAGE)
-        desired = [document for row in rows if (document := self._served(row, agent_key)) is not None]
+                rows = await self._store.feed(lane, after=after, limit=limit)
+        desired: list[DesiredExtension] = []
+        for number, row in enumerate(rows):
+            if (document := self._served(row, agent_key)) is not None:
+                desired.append(document)
+            if number % PAGE == PAGE - 1:
+                await asyncio.sleep(0)  # sealing thousands of documents must not hold up everybody else
         return ExtensionFeed(cursor=rows[-1].sequence if rows else after, desired=desired)
 
     def _served(self, row: FeedRow, agent_key: str) -> DesiredExtension | None:

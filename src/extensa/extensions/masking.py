@@ -7,11 +7,13 @@ does not expect. Also masked are the encodings that Kubernetes and Helm use when
 import base64
 import json
 import re
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from msgspec.structs import replace
 
-from extensa.link.extension import ObservedExtension
+from extensa.link.extension import ObjectHealth, ObservedExtension
 
 MASK = "******"
 _SHORT = 4
@@ -20,18 +22,14 @@ _LINE = 8
 
 def masked(observed: ObservedExtension, secrets: Iterable[str]) -> ObservedExtension:
     """Return ``observed`` with each of ``secrets`` blotted out of every text in it."""
-    pattern = _pattern(secrets)
-    if pattern is None:
+    blot = blotter(secrets)
+    if blot is None:
         return observed
-
-    def blot(text: str) -> str:
-        return pattern.sub(MASK, text)
-
     failure = observed.failure
     return replace(
         observed,
         statuses=[replace(s, code=blot(s.code), message=blot(s.message)) for s in observed.statuses],
-        objects=[replace(o, name=blot(o.name), waits_for=blot(o.waits_for)) for o in observed.objects],
+        objects=[_blotted(each, blot) for each in observed.objects],
         failure=failure
         and replace(
             failure,
@@ -43,15 +41,47 @@ def masked(observed: ObservedExtension, secrets: Iterable[str]) -> ObservedExten
     )
 
 
-def _pattern(secrets: Iterable[str]) -> re.Pattern[str] | None:
-    """One expression for all spellings of all secrets, longest first, so that no part of one shields the rest."""
-    spellings = {spelling for secret in secrets for spelling in _spellings(secret)}
+def masked_objects(objects: Iterable[ObjectHealth], secrets: Iterable[str]) -> list[ObjectHealth]:
+    """Return ``objects`` with each of ``secrets`` blotted out of every text in them."""
+    blot = blotter(secrets)
+    return [each if blot is None else _blotted(each, blot) for each in objects]
+
+
+def _blotted(seen: ObjectHealth, blot: Callable[[str], str]) -> ObjectHealth:
+    return replace(seen, name=blot(seen.name), waits_for=blot(seen.waits_for))
+
+
+def blotted(value: Any, blot: Callable[[str], str]) -> Any:
+    """Return ``value``, plain data of any depth, with every text in it passed through ``blot``."""
+    if isinstance(value, str):
+        return blot(value)
+    if isinstance(value, list):
+        return [blotted(each, blot) for each in value]
+    if isinstance(value, dict):
+        return {key: blotted(each, blot) for key, each in value.items()}
+    return value
+
+
+def blotter(secrets: Iterable[str]) -> Callable[[str], str] | None:
+    """Return what blots all spellings of all secrets out of a text; None when there is nothing to look for.
+
+    Only what a text holds becomes an expression: one for every spelling of a large secret takes seconds to compile.
+    """
+    spellings = sorted({spelling for secret in secrets for spelling in _spellings(secret)}, key=len)
     if not spellings:
         return None
-    alternatives = (
-        re.escape(s) if len(s) >= _SHORT else rf"(?<!\w){re.escape(s)}(?!\w)"
-        for s in sorted(spellings, key=len, reverse=True)
-    )
+    lengths = [len(spelling) for spelling in spellings]
+
+    def blot(text: str) -> str:
+        held = [each for each in spellings[: bisect_right(lengths, len(text))] if each in text]
+        return _pattern(held).sub(MASK, text) if held else text
+
+    return blot
+
+
+def _pattern(spellings: Sequence[str]) -> re.Pattern[str]:
+    """One expression for all of ``spellings``, longest first, so that no part of one shields the rest."""
+    alternatives = (re.escape(s) if len(s) >= _SHORT else rf"(?<!\w){re.escape(s)}(?!\w)" for s in reversed(spellings))
     return re.compile("|".join(alternatives))
 
 

@@ -75,6 +75,8 @@ class Observation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     object_count: int = 0
     objects_digest: str = ""
     failure: Failure | None = None
+    evidence: str = ""
+    """The id of what the agent has kept of this failure."""
 
 
 class Extension(Struct, frozen=True, kw_only=True, omit_defaults=True):

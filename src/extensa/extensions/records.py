@@ -2,6 +2,8 @@
 
     {extension id}                             the record itself
     {extension id}/objects                     the objects last seen, apart because they are many and seldom read
+    {extension id}/evidence                    which failures there is evidence of, and below it /0 to /4: the evidence
+    {extension id}/evidence/due                evidence the agent has and was not asked for yet
     {extension id}/orphan                      a record forgotten by force whose release the agent has yet to remove
     {cluster id}/extensioninstances/{type}     the one place that a single-instance type has on a cluster
     extension-uid/{uid}                        which record or orphan an agent's report speaks of
@@ -22,6 +24,7 @@ from extensa.extensions.decision import Accepted, Removed
 from extensa.extensions.model import TYPE, Extension
 from extensa.extensions.project import AtRest, project
 from extensa.extensions.settle import Settled
+from extensa.link.evidence import MOST_KEPT
 from extensa.link.extension import ObjectHealth
 from extensa.store.port import (
     DeleteFeed,
@@ -37,6 +40,8 @@ from extensa.store.port import (
 ROW_TYPE = TYPE.casefold()
 ORPHAN_TYPE = "extensa/extensionorphans"
 UID_TYPE = "extensa/extensionuids"
+EVIDENCE_TYPE = "extensa/extensionevidence"
+EVIDENCE_DUE_TYPE = "extensa/extensionevidencedue"
 _BELOW = f"/providers/{ROW_TYPE}/"
 
 _encode = msgspec.json.Encoder().encode
@@ -52,7 +57,16 @@ class SeenObjects(Struct, frozen=True, kw_only=True):
     objects: list[ObjectHealth]
 
 
+class EvidenceDue(Struct, frozen=True, kw_only=True):
+    """Evidence that an agent has said it keeps: of which extension (its row key), generation, and under which id."""
+
+    extension: str
+    generation: int
+    id: str
+
+
 _objects = msgspec.json.Decoder(SeenObjects)
+_due = msgspec.json.Decoder(EvidenceDue)
 _text = msgspec.json.Decoder(str)
 
 
@@ -79,6 +93,21 @@ def uid_key(uid: str) -> str:
 def objects_key(extension: Extension) -> str:
     """Return the row of the objects last seen."""
     return f"{extension.key}/objects"
+
+
+def evidence_key(extension_key: str) -> str:
+    """Return the row that tells which evidence there is."""
+    return f"{extension_key}/evidence"
+
+
+def evidence_slot(extension_key: str, number: int) -> str:
+    """Return the row of the evidence that came as the ``number``-th: there are only so many, used in turn."""
+    return f"{extension_key}/evidence/{number % MOST_KEPT}"
+
+
+def evidence_due_key(extension_key: str) -> str:
+    """Return the row that says that the agent is to be asked for evidence."""
+    return f"{extension_key}/evidence/due"
 
 
 def orphan_key(extension_key: str) -> str:
@@ -109,6 +138,11 @@ def at_rest_of(body: bytes) -> AtRest:
 def objects_of(body: bytes) -> SeenObjects:
     """Return the objects in their row."""
     return _objects.decode(body)
+
+
+def due_of(body: bytes) -> EvidenceDue:
+    """Return the evidence that is due, from its row."""
+    return _due.decode(body)
 
 
 def text_of(body: bytes) -> str:
@@ -159,10 +193,17 @@ def settled(before: Extension, etag: str, outcome: Settled, now: datetime) -> li
     if outcome.extension is None:
         return [*_gone(before, etag), *_operations(outcome.operation)]
     writes = [_record(outcome.extension, etag), *_operations(outcome.operation)]
+    if outcome.extension.generation != before.generation:
+        writes.append(_desired(outcome.extension))
     if outcome.objects is not None:
         seen = SeenObjects(heard_at=now, objects=outcome.objects)
         key = objects_key(before)
         writes.append(PutResource(key, "extensa/extensionobjects", _encode(seen), Expect.ANYTHING))
+    known = before.observed.evidence if before.observed is not None else ""
+    fresh = outcome.extension.observed.evidence if outcome.extension.observed is not None else ""
+    if fresh and fresh != known:
+        due = _encode(EvidenceDue(extension=before.key, generation=before.generation, id=fresh))
+        writes.append(PutResource(evidence_due_key(before.key), EVIDENCE_DUE_TYPE, due, Expect.ANYTHING))
     return writes
 
 
@@ -183,6 +224,12 @@ def orphan_gone(orphan: Extension, etag: str) -> list[Write]:
     ]
 
 
+def ended(operation: Operation, etag: str | None) -> list[Write]:
+    """Return the writes that end an operation which the record at ``etag`` (None: there is none) does not name."""
+    key = operation.resource_id.casefold()
+    return [Require(key, Expect.ABSENT if etag is None else etag), *_operations(operation)]
+
+
 def _replaced(orphan: tuple[Extension, str] | None, extension: Extension) -> list[Write]:
     if orphan is None:
         return [Require(orphan_key(extension.key), Expect.ABSENT)]
@@ -198,6 +245,9 @@ def _gone(extension: Extension, etag: str) -> list[Write]:
         DeleteResource(extension.key, etag),
         DeleteResource(uid_key(extension.uid)),
         DeleteResource(objects_key(extension)),
+        DeleteResource(evidence_key(extension.key)),
+        DeleteResource(evidence_due_key(extension.key)),
+        *(DeleteResource(evidence_slot(extension.key, number)) for number in range(MOST_KEPT)),
         DeleteFeed(lane(extension.agent), extension.key),
     ]
     if extension.claim:

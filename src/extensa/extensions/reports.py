@@ -14,7 +14,7 @@ from extensa.base.log import correlated, get_logger
 from extensa.extensions import records
 from extensa.extensions.masking import masked
 from extensa.extensions.model import Extension
-from extensa.extensions.settle import Settled, settle
+from extensa.extensions.settle import Settled, overtaken, settle
 from extensa.link.extension import ExtensionReports, ObservedExtension, Phase
 from extensa.store.port import Row, StaleWrite, Store
 from extensa.store.vault import Vault
@@ -50,9 +50,17 @@ class Reports:
         self._clock = clock
 
     async def observe(self, agent: str, reports: ExtensionReports) -> None:
-        """Settle each of ``reports``; raises `Unavailable` when other writes left no moment to do so."""
+        """Settle each of ``reports``; raises `Unavailable` when other writes left no moment to do so.
+
+        One that we stumble over does not keep the others from being heard: the agent would send the batch for ever.
+        """
         for observed in reports.observed:
-            await self._observe(agent, observed)
+            try:
+                await self._observe(agent, observed)
+            except ExtensaError:
+                raise
+            except Exception:  # noqa: BLE001 - a defect of ours; the deadline ends what it leaves open
+                _log.error("a report could not be taken", uid=observed.uid, agent=agent, exc_info=True)
 
     async def _observe(self, agent: str, observed: ObservedExtension) -> None:
         for _ in range(ATTEMPTS):
@@ -68,7 +76,9 @@ class Reports:
                     return
                 continue
             operation = await active_operation(self._store, extension)
-            outcome = settle(extension, operation, self._masked(extension, observed), now)
+            outcome = overtaken(extension, observed) or settle(
+                extension, operation, self._masked(extension, observed), now
+            )
             if outcome is None:
                 return
             try:

@@ -4,7 +4,7 @@ This is what the ARM front, the link and the night watch see of the room; each m
 the work. It holds no rule and no state of its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -18,9 +18,11 @@ from extensa.base.ids import new_id
 from extensa.extensions import records
 from extensa.extensions.decision import Absent, Accepted, Denied, Removed, missing, missing_cluster
 from extensa.extensions.draft import Draft
+from extensa.extensions.evidence import Shelf
 from extensa.extensions.feeding import Feeding
+from extensa.extensions.masking import masked_objects
 from extensa.extensions.model import TYPE, Extension, State
-from extensa.extensions.reports import Reports
+from extensa.extensions.reports import Reports, opened
 from extensa.extensions.rules import decide_delete, decide_patch, decide_put
 from extensa.extensions.source import Catalog, Clusters, Questions
 from extensa.extensions.sweep import Sweep
@@ -40,7 +42,8 @@ _LIVE_PATIENCE = timedelta(seconds=20)
 class Extensions:
     """The binding of extensions, and what agents and the night watch call.
 
-    ``timeout`` is how many seconds a release may take to become ready.
+    ``timeout`` is how many seconds a release may take to become ready; ``evidence_due`` is called when there may be
+    something for the `Collector` to do.
     """
 
     spec = TypeSpec(
@@ -48,7 +51,7 @@ class Extensions:
         levels=(Level.CLUSTER,),
         api_versions=KNOWN,
         verbs=frozenset({"get", "put", "patch", "delete", "list"}),
-        actions=("listObjects",),
+        actions=("listObjects", "listEvidence", "getEvidence"),
         summary="A Helm-packaged service on a cluster.",
     )
 
@@ -62,8 +65,10 @@ class Extensions:
         questions: Questions,
         clock: Clock,
         timeout: int = 600,
+        evidence_due: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
+        self._vault = vault
         self._clusters = clusters
         self._questions = questions
         self._clock = clock
@@ -71,6 +76,8 @@ class Extensions:
         self._feeding = Feeding(store, vault)
         self._reports = Reports(store, vault, clock)
         self._sweep = Sweep(store, clusters, clock)
+        self._evidence = Shelf(store, vault)
+        self._evidence_due = evidence_due
 
     @property
     def bindings(self) -> Sequence[Binding]:
@@ -119,8 +126,9 @@ class Extensions:
         done, etag = await self._writing.write(request, Draft(), partial(decide_delete, force=force))
         return _answer(done, etag, shape_of(request.api_version), begun=202)
 
-    async def act(self, request: Request, action: str) -> Answer:  # noqa: ARG002 - there is but one action
-        """Return the objects of the release as last observed, or with ``live=true`` as they are now (200).
+    async def act(self, request: Request, action: str) -> Answer:
+        """Return what the action is for (200): the objects of the release as last observed, or with ``live=true`` as
+        they are now; the list of evidence; or one piece of it, by ``id``.
 
         Raises `NotFound`, and `Unavailable` when the agent does not answer.
         """
@@ -128,6 +136,13 @@ class Extensions:
         if row is None:
             raise await self._missing(request)
         extension = records.extension_of(row.body)
+        if action == "listEvidence":
+            return Answer(200, await self._evidence.list(extension))
+        if action == "getEvidence":
+            return Answer(200, await self._evidence.get(extension, request.query.get("id", "")))
+        return await self._list_objects(request, extension)
+
+    async def _list_objects(self, request: Request, extension: Extension) -> Answer:
         if request.query.get("live", "").casefold() == "true":
             return await self._live_objects(request, extension)
         kept = await self._store.get(records.objects_key(extension))
@@ -146,6 +161,8 @@ class Extensions:
         """Settle what ``agent`` has seen, see `Reports.observe`."""
         self._clusters.heard(agent, self._clock())
         await self._reports.observe(agent, reports)
+        if any(observed.evidence for observed in reports.observed):
+            self._evidence_due()
 
     async def sweep(self) -> None:
         """Put right what the fast path left, one bounded turn."""
@@ -169,9 +186,16 @@ class Extensions:
         answer = await self._questions.ask(extension.agent, question, now)
         if answer.failure_code:
             raise Unavailable(answer.failure_code, answer.failure_message, target=extension.id)
-        objects = msgspec.convert(answer.body.get("objects", []), list[ObjectHealth])
+        told = msgspec.convert(answer.body.get("objects", []), list[ObjectHealth])
+        objects = masked_objects(told, self._secrets(extension))
         count = max(len(objects), int(answer.body.get("objectCount", 0)))
         return Answer(200, _objects(objects, count, arm_time(self._clock())))
+
+    def _secrets(self, extension: Extension) -> Collection[str]:
+        try:
+            return opened(self._vault, extension).values()
+        except ExtensaError:  # which texts to look for cannot be known; the agent masks what it says, too
+            return ()
 
     async def _missing(self, request: Request) -> ExtensaError:
         if await self._clusters.find(request.id.scope.key) is None:

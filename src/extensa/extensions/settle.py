@@ -30,6 +30,8 @@ LONGEST_STATUS = 6000
 HEALTHY = "Current"
 """kstatus' word for an object that is what it should be."""
 _LONGEST_WORDS = 1000
+_DRIFT = timedelta(minutes=1)
+"""How far an agent's clock may run ahead of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def settle(
 
     ``operation`` is the record of the extension's active operation, if it has one.
     """
-    if _fenced(extension, observed):
+    if _fenced(extension, observed, now):
         return None
     active = _active(extension, operation)
     if observed.phase is Phase.GONE:
@@ -76,16 +78,26 @@ def settle(
     return Settled(fresh, ended, observed.objects if changed else None)
 
 
-def _fenced(extension: Extension, observed: ObservedExtension) -> bool:
+def overtaken(extension: Extension, observed: ObservedExtension) -> Settled | None:
+    """Return the record past the generation that ``observed`` speaks of, when this database never gave it: it was put
+    back from an older copy, and an agent takes nothing that is not newer than what it has. None for any other report.
+    """
+    if observed.uid != extension.uid or observed.generation <= extension.generation:
+        return None
+    return Settled(replace(extension, generation=observed.generation + 1))
+
+
+def _fenced(extension: Extension, observed: ObservedExtension, now: datetime) -> bool:
     """Whether a report has no say: of another identity or generation, told before, older than the newest one, or an
-    outcome that cannot be one of what was asked for.
+    outcome that cannot be one of what was asked for. A newest one that lies in the future was told by a clock that has
+    been set back since, and is older than anything.
     """
     if observed.uid != extension.uid or observed.generation != extension.generation:
         return True
     seen = extension.observed
     if seen is not None and seen.generation == observed.generation:
         told = observed.observed_at == seen.observed_at and observed.phase is seen.phase
-        if told or observed.observed_at < seen.observed_at:
+        if told or observed.observed_at < seen.observed_at <= now + _DRIFT:
             return True
     return observed.phase is (Phase.READY if extension.presence is Presence.ABSENT else Phase.GONE)
 
@@ -135,6 +147,24 @@ def orphaned(extension: Extension, operation: Operation | None, now: datetime) -
     return Settled(None, operations.failed(active, now, failures.error(failure, State(active.doing))))
 
 
+def abandoned(operation: Operation, extension: Extension | None, now: datetime) -> Operation:
+    """Return the end of an operation that no record names any more, so that none would ever finish it; ``extension`` is
+    who has its resource's id now.
+    """
+    if extension is not None and extension.uid == operation.resource_uid:
+        return operations.superseded(operation, now)
+    doing = State(operation.doing)
+    if doing is State.DELETING:
+        return operations.succeeded(operation, now)
+    failure = Failure(
+        code="ExtensionGone",
+        message="The extension was removed while the operation ran.",
+        step="",
+        next_step="Create it again if it is still wanted.",
+    )
+    return operations.failed(operation, now, failures.error(failure, doing))
+
+
 def _active(extension: Extension, operation: Operation | None) -> Operation | None:
     if operation is None or operation.terminal or operation.id != extension.operation:
         return None
@@ -165,6 +195,7 @@ def _observation(observed: ObservedExtension, now: datetime) -> Observation:
         object_count=max(observed.object_count, len(observed.objects)),
         objects_digest=hashlib.blake2b(msgspec.json.encode(observed.objects), digest_size=8).hexdigest(),
         failure=observed.failure and replace(observed.failure, raw=""),
+        evidence=observed.evidence,
     )
 
 

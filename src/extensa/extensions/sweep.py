@@ -18,9 +18,9 @@ from extensa.extensions import records
 from extensa.extensions.model import Extension
 from extensa.extensions.project import project
 from extensa.extensions.reports import active_operation
-from extensa.extensions.settle import Settled, expire, orphaned
+from extensa.extensions.settle import Settled, abandoned, expire, orphaned
 from extensa.extensions.source import Clusters
-from extensa.store.port import DeleteResource, Row, StaleWrite, Store
+from extensa.store.port import DeleteResource, OperationRow, Row, StaleWrite, Store
 
 PAGE = 200
 """Rows looked at in one turn, of each kind."""
@@ -42,9 +42,7 @@ class Sweep:
         known: dict[str, Cluster | None] = {}
         for operation in await self._store.open_operations(limit=PAGE):
             if records.is_extension(operation.resource_key):
-                row = await self._store.get(operation.resource_key)
-                if row is not None:
-                    await self._mend(row, known)
+                await self._follow(operation, known)
         for row in await self._page(records.ROW_TYPE):
             await self._mend(row, known)
             await asyncio.sleep(0)
@@ -73,6 +71,20 @@ class Sweep:
             for row in page:
                 await self._mend(row, known)
             after = page[-1].key
+
+    async def _follow(self, listed: OperationRow, known: dict[str, Cluster | None]) -> None:
+        """Look at who has an open operation; one that nobody has any more is ended here, for nobody else would."""
+        kept, row = await self._store.operation(listed.id), await self._store.get(listed.resource_key)
+        if kept is None or kept.ended is not None:
+            return
+        extension = None if row is None else records.extension_of(row.body)
+        if row is not None and extension is not None and extension.operation == kept.id:
+            await self._mend(row, known)
+            return
+        ended = abandoned(records.operation_of(kept.body), extension, self._clock())
+        with contextlib.suppress(StaleWrite):
+            await self._store.commit(records.ended(ended, None if row is None else row.etag))
+            _log.warning("an operation without an extension was ended", operation=ended.id, status=ended.status)
 
     async def _mend(self, row: Row, known: dict[str, Cluster | None]) -> None:
         extension = records.extension_of(row.body)

@@ -4,6 +4,7 @@ When another write was faster the facts are read and decided anew, a bounded num
 ever carried out over facts that have changed. All reads of a PUT, PATCH or DELETE happen here.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -22,6 +23,7 @@ from extensa.extensions.model import Extension, Protected
 from extensa.extensions.reports import ATTEMPTS, active_operation, opened
 from extensa.extensions.settle import orphaned
 from extensa.extensions.source import Catalog, Clusters
+from extensa.link.extension import Presence
 from extensa.store.port import StaleWrite, Store
 from extensa.store.vault import Vault
 
@@ -58,24 +60,27 @@ class Writing:
         `Conflict` (``TooManyWrites``) when others were faster every time.
         """
         for _ in range(ATTEMPTS):
-            cluster = await self._clusters.find(request.id.scope.key)
-            held = await self._held(request.id.key, cluster)
-            orphan = await self._orphan(request.id.key) if held is None else None
-            decision = decide(await self._facts(request, draft, cluster, held, orphan))
-            if not isinstance(decision, Denied) or decision.status != 404:
-                etags.check(request.condition, None if held is None else held.etag, target=str(request.id))
-            if isinstance(decision, Denied):
-                raise decision.error()
-            try:
-                return decision, await self._carry_out(decision, held, orphan)
-            except StaleWrite:
-                continue
+            with contextlib.suppress(StaleWrite):
+                return await self._attempt(request, draft, decide)
         raise Conflict(
             "TooManyWrites",
             f"'{request.id}' was changed by other requests each time this one was about to write.",
             target=str(request.id),
             next_step="Send the request again in a moment.",
         )
+
+    async def _attempt(
+        self, request: Request, draft: Draft, decide: Callable[[Facts], Done | Denied]
+    ) -> tuple[Done, str | None]:
+        cluster = await self._clusters.find(request.id.scope.key)
+        held = await self._held(request.id.key, cluster)
+        orphan = await self._orphan(request.id.key) if held is None else None
+        decision = decide(await self._facts(request, draft, cluster, held, orphan))
+        if not isinstance(decision, Denied) or decision.status != 404:
+            etags.check(request.condition, None if held is None else held.etag, target=str(request.id))
+        if isinstance(decision, Denied):
+            raise decision.error()
+        return decision, await self._carry_out(decision, held, orphan)
 
     async def _held(self, key: str, cluster: Cluster | None) -> Held | None:
         """The record, unless it belonged to an earlier cluster of this name: such a one is cleared away."""
@@ -153,6 +158,8 @@ class Writing:
     def _sealed(self, decision: Accepted) -> Accepted:
         extension, named = decision.extension, decision.extension.protected
         if named is None or decision.protected is None:
+            if extension.presence is Presence.PRESENT:
+                opened(self._vault, extension)  # what cannot be opened could never be served: say so now
             return decision
         envelope = self._vault.seal(msgspec.json.encode(decision.protected), bound_to=extension.seal)
         protected = Protected(envelope=envelope, keys=named.keys)

@@ -145,7 +145,7 @@ def _replicated(found: Object) -> Health | None:
     if not _seen(found):
         return _waits("its controller to see it")
     if (have := _number(status, "updatedReplicas")) < want:
-        return _waits(_count(have, want, "updated replicas"))
+        return _lacks_pods(found, _count(have, want, "updated replicas"))
     return None
 
 

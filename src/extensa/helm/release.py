@@ -133,6 +133,7 @@ class _Chart(Struct):
 
 class _Hook(Struct):
     events: list[str] | None = None
+    manifest: str = ""
 
 
 class _Record(Struct):
@@ -164,12 +165,31 @@ def read_revision(metadata: Mapping[str, Any]) -> Revision | None:
 
 def decode(data: str) -> Release:
     """Return the release in a Secret's ``data.release`` as the API gives it; raises `RecordCorrupt`."""
+    record = _unpacked(data)
+    try:
+        return _release(record)
+    except (binascii.Error, yaml.YAMLError, ValueError) as error:
+        raise RecordCorrupt(f"{type(error).__name__}: {error}"[:300]) from error
+
+
+def read_rendering(data: str) -> str:
+    """Return what Helm rendered for the release in a Secret's ``data.release``: its objects and its hooks.
+
+    It is not kept with a `Release`, for it is large and seldom wanted. Secrets stand in it in the open. Raises
+    `RecordCorrupt`.
+    """
+    record = _unpacked(data)
+    hooks = (hook for hook in record.hooks or () if hook.manifest)
+    parts = [record.manifest, *(f"# hook: {', '.join(hook.events or ())}\n{hook.manifest}" for hook in hooks)]
+    return "\n---\n".join(part.strip("\n") for part in parts if part.strip())
+
+
+def _unpacked(data: str) -> _Record:
     try:
         packed = base64.b64decode(base64.b64decode(data, validate=True), validate=True)
         text = _unzip(packed) if packed[:2] == b"\x1f\x8b" else packed
-        record = msgspec.json.decode(text, type=_Record)
-        return _release(record)
-    except (binascii.Error, zlib.error, msgspec.MsgspecError, yaml.YAMLError, ValueError) as error:
+        return msgspec.json.decode(text, type=_Record)
+    except (binascii.Error, zlib.error, msgspec.MsgspecError, ValueError) as error:
         raise RecordCorrupt(f"{type(error).__name__}: {error}"[:300]) from error
 
 

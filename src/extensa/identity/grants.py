@@ -46,6 +46,8 @@ EXTENSION_CONTRIBUTOR = RoleDefinition(
         "Microsoft.KubernetesConfiguration/extensions/read",
         "Microsoft.KubernetesConfiguration/extensions/delete",
         "Microsoft.KubernetesConfiguration/extensions/operations/read",
+        "Microsoft.KubernetesConfiguration/extensions/listEvidence/action",
+        "Microsoft.KubernetesConfiguration/extensions/getEvidence/action",
     ),
 )
 USER_ACCESS_ADMINISTRATOR = RoleDefinition(

@@ -34,6 +34,47 @@ class Chart(Struct, frozen=True, kw_only=True):
     asks: list[str] = []
 
 
+class OnFailure(StrEnum):
+    """What to do with a release whose generation was given up, once the evidence is kept."""
+
+    ROLLBACK = "rollback"
+    """Azure's way (contract §2.5, "atomic"): a failed upgrade goes back to the last good revision, a failed install is
+    uninstalled.
+    """
+    UNINSTALL = "uninstall"
+    """Whatever failed is uninstalled."""
+    STAY = "stay"
+    """It stays as it is, for inspection."""
+
+
+class FailurePolicy(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What follows a failure. ``retries`` is how often the generation is begun again by itself, with growing pauses,
+    after a failure that time alone does not cure.
+    """
+
+    on_failure: OnFailure = OnFailure.ROLLBACK
+    retries: int = 0
+
+
+class DriftMode(StrEnum):
+    """What to do about live objects that are no longer what the release says."""
+
+    OFF = "off"
+    REPORT = "report"
+    CORRECT = "correct"
+
+
+class DriftPolicy(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is drift and what follows from it.
+
+    Each of ``ignore`` is ``[kind[/name]:]json-pointer``; ``*`` stands for one whole step of the pointer, and a pointer
+    covers what lies beneath it (``Deployment/web:/spec/replicas``, ``/metadata/annotations``).
+    """
+
+    mode: DriftMode = DriftMode.REPORT
+    ignore: list[str] = []
+
+
 class DesiredExtension(Struct, frozen=True, kw_only=True):
     """What one extension should be.
 
@@ -41,6 +82,10 @@ class DesiredExtension(Struct, frozen=True, kw_only=True):
     ``settings`` are the caller's dotted keys; ``protected`` the sealed ones (a JSON map of dotted keys inside, sealed
     to the agent's key on the link). ``injected`` are values the platform sets, as a ready nested map.
     ``timeout`` is in seconds.
+
+    ``hold`` asks for no act at all: what there is, is only looked at and told (`Phase.HELD`). ``adopt`` allows to take
+    over a release or objects of these names that somebody else has made. For an absent one, ``delete_crds`` takes the
+    chart's own CustomResourceDefinitions too, and ``remove_finalizers`` takes the finalizers off what is held by them.
     """
 
     uid: str
@@ -61,6 +106,12 @@ class DesiredExtension(Struct, frozen=True, kw_only=True):
     operation_id: str
     namespace_scoped: bool = False
     timeout: int = 600
+    failure_policy: FailurePolicy = FailurePolicy()
+    drift_policy: DriftPolicy = DriftPolicy()
+    hold: bool = False
+    adopt: bool = False
+    delete_crds: bool = False
+    remove_finalizers: bool = False
 
 
 class Phase(StrEnum):
@@ -74,6 +125,8 @@ class Phase(StrEnum):
     """The agent has given up on this generation; ``failure`` says why."""
     GONE = "gone"
     """The release was asked to be absent and was seen absent."""
+    HELD = "held"
+    """No act was asked for; what is seen is told, and is no outcome."""
 
 
 class Level(StrEnum):
@@ -119,11 +172,36 @@ class Failure(Struct, frozen=True, kw_only=True):
     raw: str = ""
 
 
+class Drift(Struct, frozen=True, kw_only=True):
+    """One field of a live object that is not what the release says: ``path`` is a JSON pointer, ``wanted`` and
+    ``found`` are JSON texts of at most 200 characters, secrets masked ("" is: not there).
+    """
+
+    kind: str
+    name: str
+    namespace: str
+    path: str
+    wanted: str = ""
+    found: str = ""
+
+
+class Remedy(Struct, frozen=True, kw_only=True):
+    """What was done with a failed release: ``step`` is rollback or uninstall, ``revision`` where it went back to, and
+    ``failure`` why that failed in its turn.
+    """
+
+    step: str
+    revision: int = 0
+    chart_version: str = ""
+    failure: Failure | None = None
+
+
 class ObservedExtension(Struct, frozen=True, kw_only=True):
     """What the agent has seen of one extension, for one generation.
 
     ``revision`` and ``chart_version`` are of the release as Helm records it (0 and "" when there is none). ``objects``
-    is bounded to 200; ``object_count`` is the true number.
+    is bounded to 200; ``object_count`` is the true number. ``evidence`` is the id of what was kept of the failure;
+    a question asks for it.
     """
 
     uid: str
@@ -136,6 +214,7 @@ class ObservedExtension(Struct, frozen=True, kw_only=True):
     objects: list[ObjectHealth] = []
     object_count: int = 0
     failure: Failure | None = None
+    evidence: str = ""
     correlation_id: str = ""
 
 

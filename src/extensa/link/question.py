@@ -19,6 +19,10 @@ class Kind(StrEnum):
 
     OBJECTS = "objects"
     """The live objects of an extension's release with their health."""
+    EVIDENCE = "evidence"
+    """What the agent kept of a failed generation (``arguments``: ``generation``, and ``have``, the ids already known):
+    the oldest as ``evidence`` (`link.evidence`, or null), and whether there is ``more``.
+    """
     PING = "ping"
     """Whether the agent can reach the cluster's API, and its version."""
 

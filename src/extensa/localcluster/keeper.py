@@ -172,6 +172,8 @@ class Keeper:
         """Keep or clear what is reported as the failure: a component that ends and ends, or a start without an end."""
         if act is Act.REST:
             self._failures, self._failure = 0, None
+        elif self._desired.power is not Power.RUNNING:
+            return  # what ails a component is no reason not to stop or remove it; an act that fails tells of itself
         elif (trouble := self._trouble()) is not None:
             self._failure = trouble.failure()
         elif act is Act.RESTART and facts.unready_for > plan.PATIENCE:

@@ -161,7 +161,10 @@ class Store(Protocol):
         ...
 
     async def feed(self, lane: str, *, after: int, limit: int) -> Sequence[FeedRow]:
-        """Return up to ``limit`` documents of ``lane`` with a sequence above ``after``, in order."""
+        """Return up to ``limit`` documents of ``lane`` with a sequence above ``after``, in order.
+
+        An ``after`` that this database never gave (it was put back from an older copy) counts as 0.
+        """
         ...
 
     async def feed_row(self, lane: str, key: str) -> FeedRow | None:

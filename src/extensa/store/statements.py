@@ -35,7 +35,11 @@ PUT_FEED = (
     "ON CONFLICT (lane, key) DO UPDATE SET sequence = excluded.sequence, body = excluded.body"
 )
 DELETE_FEED = "DELETE FROM feeds WHERE lane = ? AND key = ?"
-FEED = "SELECT sequence, key, body FROM feeds WHERE lane = ? AND sequence > ? ORDER BY sequence LIMIT ?"
+# A cursor beyond the newest sequence was given by a database that was put back from an older copy: it counts as none.
+FEED = (
+    "SELECT sequence, key, body FROM feeds WHERE lane = ?1 AND sequence > "
+    "CASE WHEN ?2 > (SELECT value FROM feed_sequence WHERE number = 1) THEN 0 ELSE ?2 END ORDER BY sequence LIMIT ?3"
+)
 FEED_ROW = "SELECT sequence, key, body FROM feeds WHERE lane = ? AND key = ?"
 
 PUT_BLOB = "INSERT INTO blobs (digest, content) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING"

@@ -29,6 +29,7 @@ class FakeApi:
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str, str], dict[str, Any]] = {}
         self.silent = False
+        self.logs: dict[str, str] = {}
         self.asked = 0
         self.closed = False
         self._edition = 0
@@ -95,6 +96,12 @@ class FakeApi:
     async def version(self) -> str:
         self._hear()
         return "v1.37.1"
+
+    async def log(self, namespace: str, pod: str, container: str, *, lines: int, previous: bool = False) -> str:
+        self._hear()
+        if pod not in self.logs:
+            raise ClusterError("ApiServerError", "no preferred addresses found", http=500)
+        return self.logs[pod]
 
     async def close(self) -> None:
         self.closed = True

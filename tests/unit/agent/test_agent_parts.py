@@ -256,7 +256,9 @@ def answering(tmp_path: Path) -> tuple[Questions, FakeApi]:
     api, reach = FakeApi(), FakeReach(tmp_path)
     reach.add(UID, api)
     desired = msgspec.structs.replace(DESIRED, cluster_uid=UID)
-    return Questions(FakeLink(), reach, {"u": desired}.get, clock=lambda: NOW), api
+    return Questions(
+        FakeLink(), reach, {"u": desired}.get, memory=FileMemory(tmp_path / "memory"), clock=lambda: NOW
+    ), api
 
 
 @pytest.mark.parametrize(

@@ -166,3 +166,16 @@ def test_an_unset_subscription_is_the_credentials_own(home: Home) -> None:
     with pytest.raises(ExtensaError) as told:
         _ = Session({"EXTENSA_HOME": str(home.path / "none")}).subscription
     assert not isinstance(told.value, Unavailable)
+
+
+def test_a_link_of_ours_that_was_typed_leads_to_the_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = Home(tmp_path)
+    script = tmp_path / "venv" / "extensa"
+    script.parent.mkdir()
+    script.touch()
+    links.make(home, {"extensa": script})
+    monkeypatch.setattr(sys, "argv", [str(home.bin / "extensa")])
+
+    links.make(home, {"extensa": links.program()})
+    assert script == links.program()
+    assert script == (home.bin / "extensa").readlink()

@@ -214,6 +214,29 @@ def test_objects_are_asked_for_until_the_cluster_answers(demo: Demo, front: ArmD
     assert "AgentSilent" in said[0]
 
 
+def test_a_cluster_that_fails_while_its_objects_are_awaited_is_told(demo: Demo, front: ArmDouble) -> None:
+    busy = Canned(503, {"error": {"code": "ApiServerUnreachable", "message": "Not yet."}})
+    front.answer("POST", f"{HELLO}/listObjects", busy)
+    cause = {"error": {"code": "CertificateExpired", "message": "Its certificate authority has expired."}}
+    keep(front, CLUSTER, provisioningState="Failed", status={"provisioningError": cause})
+
+    with pytest.raises(ExtensaError, match="certificate authority") as caught:
+        demo.objects(quiet)
+    assert "CertificateExpired" == caught.value.code
+
+
+def test_a_cluster_that_never_answers_is_not_called_up(
+    demo: Demo, front: ArmDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("extensa.cli.demo._LIVE", 0.0)
+    busy = Canned(503, {"error": {"code": "ApiServerUnreachable", "message": "Not yet."}})
+    front.answer("POST", f"{HELLO}/listObjects", busy)
+
+    with pytest.raises(ExtensaError) as caught:
+        demo.objects(quiet)
+    assert "ApiServerUnreachable" == caught.value.code
+
+
 def test_a_cluster_that_has_failed_is_not_waited_for(demo: Demo, front: ArmDouble) -> None:
     failed = Canned(409, {"error": {"code": "ClusterNotRunning", "message": "etcd ended. (EtcdDataDamaged)"}})
     front.answer("POST", f"{CLUSTER}/listClusterUserCredential", failed)

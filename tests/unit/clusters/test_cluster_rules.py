@@ -198,6 +198,13 @@ def test_a_body_is_an_object(body: object) -> None:
         rules.decide_tags(body, record())
 
 
+def test_null_takes_all_tags_away() -> None:
+    before = record(body=TAGGED)
+
+    assert "tags" not in rules.decide_tags({"tags": None}, before)
+    assert {"a": "b"} == rules.decide_tags({}, before)["tags"]
+
+
 def test_secrets_are_not_kept() -> None:
     body = create_body(
         windowsProfile={"adminUsername": "a", "adminPassword": "pa55"},

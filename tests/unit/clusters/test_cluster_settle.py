@@ -196,3 +196,11 @@ def test_in_any_order_and_number_only_this_life_and_generation_settles(
     assert newest == (kept.observed.generation if kept.observed else None)
     if not settling:
         assert replace(before, observed=kept.observed) == kept
+
+
+def test_a_clock_that_was_set_back_does_not_silence_the_host() -> None:
+    """What it said before lies in the future now; what it sees from now on counts."""
+    kept = active(observed=seen(WORKING, observed_at=NOW + timedelta(hours=1)))
+
+    assert "Succeeded" == after(report(kept, seen(RUNNING))).provisioning_state
+    assert report(active(observed=seen(WORKING, observed_at=NOW + STEP)), seen(RUNNING)) is None

@@ -316,3 +316,40 @@ async def test_reports_at_the_same_time_as_writes_lose_nothing(world: World) -> 
 
     assert "Succeeded" == body["properties"]["provisioningState"]
     assert 5 == len(body["tags"])
+
+
+async def test_a_database_put_back_from_a_copy_goes_past_what_the_host_knows(world: World) -> None:
+    """A host takes nothing that is not newer than what it has; from an older one it would never hear again."""
+    answer = await world.put()
+    told = await world.told()
+    await world.report(replace(told, generation=7))
+    beyond = await world.told()
+
+    assert (8, told.uid) == (beyond.generation, beyond.uid)
+    assert "Creating" == (await world.operation(answer)).status
+    await world.report(beyond)
+    assert "Succeeded" == (await world.operation(answer)).status
+
+
+async def test_a_report_we_stumble_over_does_not_silence_the_others(world: World) -> None:
+    await world.put(name="broken")
+    answer = await world.put()
+    broken, told = await world.told("broken"), await world.told()
+    key = broken.resource_id.casefold()
+    row = await world.store.get(key)
+    assert row is not None
+    await world.store.commit([PutResource(key, row.type, b"{}", row.etag)])
+    reports = [seen(uid=each.uid, generation=each.generation) for each in (broken, told)]
+    await world.clusters.observe("local", ClusterReports(observed=reports))
+
+    assert "Succeeded" == (await world.operation(answer)).status
+
+
+async def test_what_an_agent_was_told_of_a_cluster_goes_with_it(world: World) -> None:
+    """Whatever it is called: an orphan's document stands under its extension's id, where no record is any more."""
+    await world.running()
+    await world.store.commit([PutFeed("extensions:hosted-local", EXTENSION, b"{}")])
+    await world.delete()
+    await world.report(await world.told(), ClusterPhase.GONE)
+
+    assert [] == await world.store.feed("extensions:hosted-local", after=0, limit=10)

@@ -319,6 +319,13 @@ class TestPublish:
         write = "Microsoft.KubernetesConfiguration/extensionTypes/versions/write"
         assert [(write, self.path.casefold())] == house.identity.asked
 
+    async def test_another_subscription_has_no_catalog(self, house: House) -> None:
+        headers = {**TOKEN, "Content-Type": "application/gzip"}
+        answer = await house.client.put(self.path.replace("0000", "1111"), params=V, headers=headers, content=b"x")
+
+        assert (404, "SubscriptionNotFound") == refused(answer)
+        assert [] == house.extensions.published
+
     async def test_sixteen_megabytes_are_the_most(self, house: House) -> None:
         answer = await self.put(house, bytes(16 * 1024 * 1024 + 1))
 

@@ -1,19 +1,23 @@
 """Listening and serving: refusals in words, an orderly end, the old way of logging joined to ours."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
 import signal
 import socket
+from collections.abc import AsyncIterator
 from io import StringIO
 from typing import Any
 
 import pytest
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from extensa.base import log
 from extensa.base.errors import Unavailable
+from extensa.edge import protocol
+from extensa.edge import serving as serving_module
 from extensa.edge.serving import Forwarding, bind, serve
 
 
@@ -117,3 +121,69 @@ def test_what_libraries_log_joins_ours() -> None:
     lines: list[dict[str, Any]] = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [("warning", "careful: this"), ("error", "broken")] == [(each["level"], each["event"]) for each in lines]
     assert {"a.library"} == {each["library"] for each in lines}
+
+
+class TestPeersThatDoNotGoOn:
+    """Who has begun a request, or only a connection, does not keep it for ever."""
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            b"",
+            b"GET / HTTP/1.1\r\nHost: x\r\n",
+            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf",
+            b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" + b"GET / HTTP",
+        ],
+    )
+    async def test_it_is_let_go(self, said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(protocol, "PATIENCE", 0.2)
+        monkeypatch.setattr(serving_module, "_KEPT_ALIVE", 1)
+        async with served(reading) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(said)
+            with contextlib.suppress(ConnectionError):
+                await asyncio.wait_for(reader.read(), 5)
+            writer.close()
+
+    async def test_a_head_that_is_dripped_gets_no_more_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(protocol, "PATIENCE", 0.3)
+        async with served(reading) as port:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET / HTTP/1.1\r\n")
+            with pytest.raises(ConnectionError):
+                await drip(writer)
+
+    async def test_who_waits_for_us_is_waited_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(protocol, "PATIENCE", 0.1)
+
+        async def slowly(scope: Scope, receive: Receive, send: Send) -> None:
+            await asyncio.sleep(0.5)
+            await hello(scope, receive, send)
+
+        async with served(slowly) as port:
+            assert (await ask(port)).endswith(b"hi")
+
+
+async def drip(writer: asyncio.StreamWriter) -> None:
+    for number in range(40):
+        writer.write(b"x-%d: y\r\n" % number)
+        await writer.drain()
+        await asyncio.sleep(0.05)
+
+
+async def reading(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer once the body is there."""
+    while (message := await receive()).get("more_body"):
+        pass
+    if message["type"] != "http.disconnect":
+        await hello(scope, receive, send)
+
+
+@contextlib.asynccontextmanager
+async def served(app: ASGIApp) -> AsyncIterator[int]:
+    listener, ready = bind("127.0.0.1", 0), asyncio.Event()
+    serving = asyncio.create_task(serve(app, listener, tls=None, ready=ready.set, ending=lambda: None))
+    await ready.wait()
+    yield listener.getsockname()[1]
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(serving, 10)

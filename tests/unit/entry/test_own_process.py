@@ -3,10 +3,11 @@
 import errno
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from extensa.base import last_words
 from extensa.base.errors import Unavailable
@@ -14,6 +15,13 @@ from extensa.base.home import Home
 from extensa.base.processes import start_ticks
 from extensa.base.settings import Settings
 from extensa.entry.own_process import claimed, guarded, told, unusable, write_pid_file
+
+
+@pytest.fixture(autouse=True)
+def log_of_its_own() -> Iterator[None]:
+    """Leave no log behind that writes to this test's standard error."""
+    yield
+    structlog.reset_defaults()
 
 
 def test_there_is_one_of_a_kind(tmp_path: Path) -> None:

@@ -31,15 +31,26 @@ async def test_a_cursor_gives_what_is_newer_and_zero_everything(home: House) -> 
     assert {"a", "b"} == {d.release for d in (await feed(home)).desired}
 
 
-async def test_the_first_answer_of_many_is_bounded(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_is_news_comes_in_bounded_answers(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feeding, "PAGE", 2)
+    await home.put(body(), "first")
+    cursor = (await feed(home)).cursor
     for name in "abc":
         await home.put(body(), name)
 
-    first = await feed(home)
-    second = await feed(home, after=first.cursor)
+    one = await feed(home, after=cursor)
+    two = await feed(home, after=one.cursor)
 
-    assert (["a", "b"], ["c"]) == ([d.release for d in first.desired], [d.release for d in second.desired])
+    assert (["a", "b"], ["c"]) == ([d.release for d in one.desired], [d.release for d in two.desired])
+
+
+async def test_zero_gives_everything_at_once(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent forgets what the answer to ``after=0`` does not name."""
+    monkeypatch.setattr(feeding, "PAGE", 2)
+    for name in "abcde":
+        await home.put(body(), name)
+
+    assert ["a", "b", "c", "d", "e"] == [d.release for d in (await feed(home)).desired]
 
 
 async def test_an_agent_that_waits_hears_at_once(home: House) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -59,3 +60,13 @@ def test_no_secret_survives(secret: str, before: str, after: str) -> None:
     report = observed(Phase.WORKING, statuses=[status("Note", before + secret + after)])
 
     assert secret not in masked(report, [secret]).statuses[0].message.replace(MASK, "\0")
+
+
+def test_a_large_secret_costs_a_report_no_seconds() -> None:
+    large = "\n".join(f"line {n:06} {'x' * 60}" for n in range(5000))
+    words = [status("Note", "before line 004321 " + "x" * 60 + " after")] + [status("Note", "all is well")] * 100
+    started = time.process_time()
+    found = masked(observed(Phase.WORKING, statuses=words), [large])
+
+    assert f"before {MASK} after" == found.statuses[0].message
+    assert time.process_time() - started < 0.5

@@ -5,7 +5,7 @@ import pytest
 from extensa.base.errors import Unavailable
 from extensa.extensions import records
 from extensa.link.extension import ExtensionReports, Failure, ObservedExtension, Phase, Presence
-from extensa.store.port import StaleWrite
+from extensa.store.port import PutResource, StaleWrite
 from extensa.store.vault import Vault
 from unit.extensions.extension_facts import AGENT, House, body, extension_id, health, observed, status
 
@@ -131,3 +131,39 @@ async def test_an_orphan_replaced_meanwhile_is_not_forgotten_twice(
     row = await home.store.feed_row(records.lane(AGENT), extension_id().key)
     assert row is not None
     assert Presence.PRESENT is records.at_rest_of(row.body).desired.presence
+
+
+async def test_a_database_put_back_from_a_copy_goes_past_what_the_agent_knows(home: House) -> None:
+    """An agent takes nothing that is not newer than what it has; from an older one it would never hear again."""
+    await home.put(body())
+    await tell(home, observed(Phase.READY, uid=await uid(home), generation=7))
+    row = await home.store.feed_row(records.lane(AGENT), extension_id().key)
+    assert row is not None
+    assert 8 == records.at_rest_of(row.body).desired.generation
+    assert "Creating" == await state(home)
+
+    await tell(home, observed(Phase.READY, uid=await uid(home), generation=8))
+    assert "Succeeded" == await state(home)
+
+
+async def test_another_agent_moves_nothing_past_itself(home: House) -> None:
+    await home.put(body())
+    await tell(home, observed(Phase.READY, uid=await uid(home), generation=7), agent="stranger")
+    row = await home.store.feed_row(records.lane(AGENT), extension_id().key)
+
+    assert row is not None
+    assert 1 == records.at_rest_of(row.body).desired.generation
+
+
+async def test_a_report_we_stumble_over_does_not_silence_the_others(home: House) -> None:
+    await home.put(body())
+    await home.put(body(), "broken")
+    key = extension_id("broken").key
+    row = await home.store.get(key)
+    assert row is not None
+    broken = observed(Phase.READY, uid=records.extension_of(row.body).uid)
+    await home.store.commit([PutResource(key, row.type, b"{}", row.etag)])
+    reports = ExtensionReports(observed=[broken, observed(Phase.READY, uid=await uid(home))])
+    await home.extensions.observe(AGENT, reports)
+
+    assert "Succeeded" == await state(home)

@@ -153,7 +153,7 @@ def test_bad_names(name: str) -> None:
     assert ["InvalidResourceName"] == codes(deny(NEW, id=extension_id(name)))
 
 
-@pytest.mark.parametrize("namespace", ["Shop", "a" * 64, "-a", "a.b"])
+@pytest.mark.parametrize("namespace", ["Shop", "a" * 64, "-a", "a.b", "shop\n"])
 def test_bad_namespaces(namespace: str) -> None:
     scope = Scope(namespaced=False, namespace=namespace)
 

@@ -378,6 +378,40 @@ async def test_a_lost_key_can_be_written_over_but_not_relied_on(home: House) -> 
     assert 200 == written.status
 
 
+async def test_a_write_that_could_never_be_served_is_refused(home: House) -> None:
+    """Without the key the agent would never hear of it, and the operation would end in silence."""
+    await home.put(body(configurationProtectedSettings={"token": "first"}))
+    other = House(home.store, Vault("k", {"k": bytes(32)}))
+
+    with pytest.raises(ExtensaError, match="SealBroken"):
+        await other.patch({"properties": {"configurationSettings": {"greeting": "hi"}}})
+    assert 202 == (await other.delete()).status
+
+
+async def test_an_earlier_extension_that_goes_meanwhile_is_no_conflict(
+    home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await home.put(body())
+    home.clusters.found[CLUSTER.casefold()] = cluster(uid="cluster-9")
+    find = home.clusters.find
+    swept = asyncio.Event()
+
+    async def found(key: str) -> Any:
+        there = await find(key)
+        if not swept.is_set():
+            swept.set()
+            task = asyncio.create_task(home.extensions.sweep())
+            await asyncio.sleep(0)
+            tasks.append(task)
+        return there
+
+    tasks: list[asyncio.Task[None]] = []
+    monkeypatch.setattr(home.clusters, "find", found)
+
+    assert 201 == (await home.put(body())).status
+    await asyncio.gather(*tasks)
+
+
 async def test_a_body_that_cannot_be_read_is_refused_whole(home: House) -> None:
     with pytest.raises(Refused) as caught:
         await home.put({"properties": {"extensionType": 4, "version": []}}, "bad_name")
@@ -430,6 +464,10 @@ async def test_live_objects_are_asked_of_the_agent(home: House) -> None:
     assert (300, "a", "Current") == (found["count"], found["value"][0]["name"], found["value"][0]["health"])
     question = home.questions.asked[-1]
     assert ("objects", "cluster-1") == (question.kind, question.cluster_uid)
+
+    await home.patch({"properties": {"configurationProtectedSettings": {"token": "correct-horse"}}})
+    home.questions.body = {"objects": [msgspec.to_builtins(health("a", "InProgress", "bad correct-horse"))]}
+    assert "bad ******" == (await home.extensions.act(live, "listObjects")).body["value"][0]["waitsFor"]
 
     home.questions.failure = "ClusterUnreachable"
     with pytest.raises(Unavailable) as caught:

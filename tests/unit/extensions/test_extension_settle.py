@@ -323,3 +323,21 @@ def test_the_end_of_a_cluster_ends_its_extensions() -> None:
     assert gone.operation is not None
     assert "Succeeded" == gone.operation.status
     assert idle.operation is None
+
+
+def test_a_clock_that_was_set_back_does_not_silence_the_agent() -> None:
+    """What it said before lies in the future now; what it sees from now on counts."""
+    creating, operation = running(installed_version="")
+    before = kept(settled(creating, operation, observed(Phase.WORKING, seconds=3600), NOW + timedelta(hours=1)))
+    outcome = settled(before, operation, observed(Phase.READY, seconds=10), NOW + timedelta(seconds=11))
+
+    assert State.SUCCEEDED is kept(outcome).state
+    assert outcome.operation is not None
+    assert "Succeeded" == outcome.operation.status
+
+
+def test_an_agents_clock_may_run_a_little_ahead() -> None:
+    creating, operation = running(installed_version="")
+    ahead = kept(settled(creating, operation, observed(Phase.WORKING, seconds=40), NOW))
+
+    assert settle(ahead, operation, observed(Phase.WORKING, seconds=39, statuses=[status("Late", "x")]), NOW) is None

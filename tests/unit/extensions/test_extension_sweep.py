@@ -102,6 +102,34 @@ async def test_what_another_room_removed_leaves_no_pointer(home: House) -> None:
     assert 0 == await home.store.count()
 
 
+async def test_no_operation_outlives_an_extension_that_another_room_removed(home: House) -> None:
+    made = await home.put(body())
+    await home.put(body(), "leaving")
+    leaving = await home.delete("leaving")
+    for name in ("greeter", "leaving"):
+        await home.store.commit([DeleteResource(extension_id(name).key)])
+    await home.extensions.sweep()
+
+    assert ("Failed", "Succeeded") == (
+        (await outcome(home, made.operation)).status,
+        (await outcome(home, leaving.operation)).status,
+    )
+    assert [] == await home.store.open_operations(limit=10)
+
+
+async def test_an_operation_that_its_extension_does_not_name_is_ended(home: House) -> None:
+    made = await home.put(body())
+    assert made.operation is not None
+    stray = msgspec.structs.replace(made.operation, id="stray")
+    other = msgspec.structs.replace(stray, id="other", resource_uid="an earlier one")
+    await home.store.commit([PutOperation(o.id, KEY, msgspec.json.encode(o)) for o in (stray, other)])
+    await home.extensions.sweep()
+
+    assert ["Creating", "Canceled", "Failed"] == [
+        (await outcome(home, each)).status for each in (made.operation, stray, other)
+    ]
+
+
 async def test_a_feed_that_lost_a_document_gets_it_again(home: House) -> None:
     await home.put(body())
     before = await home.store.feed_row(records.lane(AGENT), KEY)

@@ -64,6 +64,12 @@ CASES: list[tuple[str, dict[str, Any], Level, str]] = [
         WAITS,
         "1 of 1 replicas: exceeded quota",
     ),
+    (
+        "not one pod let in",
+        thing(*D, status={**FULL, "updatedReplicas": 0, **condition("ReplicaFailure", "True", "exceeded quota")}),
+        WAITS,
+        "1 of 1 updated replicas: exceeded quota",
+    ),
     ("new set", thing(*S), WAITS, "its controller to see it"),
     ("set lacks one", thing(*S, spec={"replicas": 3}, status=FULL), WAITS, "1 of 3 replicas"),
     (

@@ -11,7 +11,7 @@ from extensa.arm.binding import Request
 from extensa.base.errors import Refused
 from extensa.edge.actions import action
 from extensa.edge.exchange import Exchange, Reply
-from extensa.edge.port import Authority, Publisher
+from extensa.edge.port import Authority, Directory, Publisher
 from extensa.edge.render import answer_reply
 
 PUBLISHED = "Microsoft.KubernetesConfiguration/extensionTypes/versions"
@@ -25,9 +25,16 @@ class PublishHandler:
     """Takes chart archives for the catalog."""
 
     def __init__(
-        self, publisher: Publisher, *, authority: Authority, api_versions: Sequence[str], base_url: str
+        self,
+        publisher: Publisher,
+        *,
+        authority: Authority,
+        directory: Directory,
+        api_versions: Sequence[str],
+        base_url: str,
     ) -> None:
         self._publisher = publisher
+        self._directory = directory
         self._known = api_versions
         self._authority = authority
         self._base_url = base_url
@@ -36,6 +43,7 @@ class PublishHandler:
         """Hand an archive to the catalog; 201 with the version as it reads from now on, 200 when it was there."""
         target, caller = exchange.target, exchange.signed_in()
         self._authority.authorize(caller, action(target.type, "write"), target.key)
+        self._directory.require(target.subscription)
         asked = api_versions.require(exchange.query.get("api-version"))
         media = (exchange.header(b"content-type") or "").partition(";")[0].strip().casefold()
         if media not in _GZIP:

@@ -12,7 +12,13 @@ from extensa.extensions.model import TYPE, Extension, Plan, UpgradeMode
 from extensa.extensions.versions.shape import Shape
 from extensa.link.extension import Phase, Status
 
-_WORDS = {Phase.READY: "Ready", Phase.WORKING: "Progressing", Phase.FAILED: "Failed", Phase.GONE: "Removed"}
+_WORDS = {
+    Phase.READY: "Ready",
+    Phase.WORKING: "Progressing",
+    Phase.FAILED: "Failed",
+    Phase.GONE: "Removed",
+    Phase.HELD: "Held",
+}
 
 
 def render(extension: Extension, shape: Shape) -> dict[str, Any]:
