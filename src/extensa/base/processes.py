@@ -16,9 +16,10 @@ from asyncio.subprocess import Process
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 _PR_SET_PDEATHSIG = 1
+_PIECE = 64 * 1024
+_LONGEST_WORDS = 512 * 1024
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -34,11 +35,12 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A child that is talked with: what it hears and what it says."""
+    """A child that is talked with: what it hears and what it says. ``keeping`` ends with its standard error."""
 
     child: Process
     hears: StreamWriter
     says: StreamReader
+    keeping: asyncio.Task[None]
 
 
 def _die_with_parent() -> None:
@@ -110,29 +112,39 @@ async def spawn(
 async def converse(argv: Sequence[str], *, env: Mapping[str, str], log: Path, longest_line: int) -> Conversation:
     """Start a long-lived child to talk with, line by line, on its standard input and output; it dies with us.
 
-    What it says on standard error is appended to ``log``, which only we may read. Raises `OSError` when it cannot be
-    started.
+    What it says on standard error is kept in ``log``, which only we may read: the last half MiB at least, in all a MiB
+    at most, the older part beside it with ``.1`` behind its name. Raises `OSError` when it cannot be started.
     """
-    with _private(log) as sink:
-        child = await asyncio.create_subprocess_exec(
-            *argv,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=sink,
-            limit=longest_line,
-            env=dict(env),
-            start_new_session=True,
-            preexec_fn=_die_with_parent,
-        )
-    if child.stdin is None or child.stdout is None:
-        raise OSError("the child cannot be talked with")
-    return Conversation(child, child.stdin, child.stdout)
-
-
-def _private(log: Path) -> BinaryIO:
     log.parent.mkdir(parents=True, exist_ok=True)
+    child = await asyncio.create_subprocess_exec(
+        *argv,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        limit=longest_line,
+        env=dict(env),
+        start_new_session=True,
+        preexec_fn=_die_with_parent,
+    )
+    if child.stdin is None or child.stdout is None or child.stderr is None:
+        raise OSError("the child cannot be talked with")
+    keeping = asyncio.create_task(_keep(child.stderr, log), name="last words")
+    return Conversation(child, child.stdin, child.stdout, keeping)
+
+
+async def _keep(source: StreamReader, log: Path) -> None:
+    while piece := await source.read(_PIECE):
+        with contextlib.suppress(OSError):  # a disk that is full is no reason to let the child wait for us
+            _append(log, piece)
+
+
+def _append(log: Path, piece: bytes) -> None:
     log.touch(mode=0o600)
-    return log.open("ab")
+    if log.stat().st_size + len(piece) > _LONGEST_WORDS:
+        log.replace(log.with_name(f"{log.name}.1"))
+        log.touch(mode=0o600)
+    with log.open("ab") as sink:
+        sink.write(piece)
 
 
 async def stop(child: Process, *, grace: float = 5.0) -> None:

@@ -25,6 +25,7 @@ _log = get_logger("helm")
 
 _LONGEST_LINE = 64 * 1024 * 1024
 _FAREWELL = 15.0
+_LAST_WORDS = 1.0
 _SHORT_LIFE = 30.0
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
@@ -53,10 +54,15 @@ class _Talk:
 
     def __init__(self, engine: processes.Conversation) -> None:
         self.began = asyncio.get_running_loop().time()
-        self._child, self._hears, self._says = engine.child, engine.hears, engine.says
+        self._engine, self._child = engine, engine.child
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[_Answer | None]] = {}
         self._listener = asyncio.create_task(self._listen(), name="helm-engine")
+
+    @property
+    def pid(self) -> int:
+        """The process, a child of ours that leads a group of its own."""
+        return self._child.pid
 
     @property
     def over(self) -> bool:
@@ -69,7 +75,7 @@ class _Talk:
         heard: asyncio.Future[_Answer | None] = asyncio.get_running_loop().create_future()
         self._waiting[number] = heard
         try:
-            await self._say({"id": number, "act": act, **fields})
+            self._say({"id": number, "act": act, **fields})
             await asyncio.wait({heard}, timeout=limit)
             if not heard.done():
                 await self._cancel(number, heard)
@@ -88,27 +94,29 @@ class _Talk:
 
     async def close(self) -> None:
         """End it in order: it cancels what is under way and has Helm record that; return when it is gone."""
-        self._hears.close()
+        self._engine.hears.close()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._child.wait(), _FAREWELL)
         await processes.stop(self._child)
         await asyncio.wait({self._listener})
 
     async def _cancel(self, number: int, heard: asyncio.Future[_Answer | None]) -> None:
-        await self._say({"act": "cancel", "target": number})
+        self._say({"act": "cancel", "target": number})
         await asyncio.wait({heard}, timeout=GRACE)
         if not heard.done():
             _log.error("an act does not end: the engine is ended with all that is under way")
             await processes.stop(self._child, grace=0.0)
 
-    async def _say(self, request: dict[str, Any]) -> None:
-        with contextlib.suppress(ConnectionError):  # it is dead, which the listener notices
-            self._hears.write(msgspec.json.encode(request) + b"\n")
-            await self._hears.drain()
+    def _say(self, request: dict[str, Any]) -> None:
+        """Hand over a line without waiting until it is read: an engine that stands still must not hold up its end.
+
+        One that is dead hears nothing, which the listener notices.
+        """
+        self._engine.hears.write(msgspec.json.encode(request) + b"\n")
 
     async def _listen(self) -> None:
         try:
-            while line := await self._says.readline():
+            while line := await self._engine.says.readline():
                 answer = msgspec.json.decode(line, type=_Answer)
                 heard = self._waiting.get(answer.id)
                 if heard is not None and not heard.done():
@@ -117,6 +125,8 @@ class _Talk:
             _log.error("the engine said what is no answer: it is ended")
         finally:
             await processes.stop(self._child, grace=0.0)
+            await asyncio.wait({self._engine.keeping}, timeout=_LAST_WORDS)
+            self._engine.keeping.cancel()
             for heard in self._waiting.values():
                 if not heard.done():
                     heard.set_result(None)
@@ -132,6 +142,12 @@ class EngineDriver:
         self._talk: _Talk | None = None
         self._starting = asyncio.Lock()
         self._pause = 0.0
+        self._closed = False
+
+    @property
+    def pid(self) -> int | None:
+        """The engine's process id; None while there is none: before the first act, and after a death until the next."""
+        return self._talk.pid if self._talk is not None and not self._talk.over else None
 
     async def install(self, order: Order) -> None:
         """See `Driver.install`."""
@@ -163,9 +179,11 @@ class EngineDriver:
         return sorted(revisions, key=lambda each: each.revision)
 
     async def close(self) -> None:
-        """End the engine; whatever is under way is cancelled first."""
-        if self._talk is not None:
-            await self._talk.close()
+        """End the engine for good; whatever is under way is cancelled first, whatever comes later is refused."""
+        self._closed = True
+        async with self._starting:
+            if self._talk is not None:
+                await self._talk.close()
 
     async def _ask(
         self, act: str, place: Place, fields: dict[str, Any], *, timeout: float, values: Values | None = None
@@ -186,12 +204,17 @@ class EngineDriver:
             raise error if values is None else masked(error, values) from None
 
     async def _running(self) -> _Talk:
-        """Return the engine's present life, beginning one if there is none; raises `HelmError` (``HelmMissing``)."""
+        """Return the engine's present life, beginning one if there is none.
+
+        Raises `HelmError`: ``HelmMissing`` when it cannot be begun, ``HelmKilled`` once closed.
+        """
         async with self._starting:
             if self._talk is not None and not self._talk.over:
                 return self._talk
-            if self._talk is not None:
+            if self._talk is not None and not self._closed:
                 await self._rest(self._talk)
+            if self._closed:
+                raise error_of(finding("HelmKilled", "The Helm engine is being ended, and begins nothing more."))
             try:
                 engine = await processes.converse(
                     [str(self._program)],
@@ -206,6 +229,7 @@ class EngineDriver:
                     transient=True,
                 ) from error
             self._talk = _Talk(engine)
+            _log.info("the engine has begun", pid=self._talk.pid)
             return self._talk
 
     async def _rest(self, ended: _Talk) -> None:

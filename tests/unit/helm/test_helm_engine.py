@@ -4,61 +4,27 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import stat
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from extensa.base.log import configure
 from extensa.base.processes import alive
 from extensa.helm.causes import TABLE
 from extensa.helm.driver import Order, Place, classify
 from extensa.helm.engine import EngineDriver
 from extensa.helm.errors import HelmError
 from extensa.helm.values import nest
+from unit.helm import engine_double
+from unit.helm.engine_protocol import EngineProtocol
 
 RECORDED: dict[str, dict[str, str]] = yaml.safe_load((Path(__file__).parent / "recorded_engine.yaml").read_text())
-
-DOUBLE = """#!/usr/bin/python3
-import json, os, sys
-folder = {folder!r}
-open(folder + "/lives", "a").write(str(os.getpid()) + "\\n")
-held = []
-def say(id, **more):
-    sys.stdout.write(json.dumps(dict(id=id, **more)) + "\\n")
-    sys.stdout.flush()
-for line in iter(sys.stdin.readline, ""):
-    open(folder + "/heard", "a").write(line)
-    asked = json.loads(line)
-    release = asked.get("release")
-    if asked["act"] == "cancel":
-        if "obeys" in held:
-            say(asked["target"], error="failed pre-install: context canceled")
-    elif release in ("obeys", "deaf"):
-        held.append(release)
-    elif release == "dies":
-        sys.exit(3)
-    elif release == "babbles":
-        print("panic: hunter2-long", flush=True)
-    elif release == "fails":
-        say(asked["id"], error="execution error at (c/templates/a.yaml:1:3): bad hunter2-long")
-    elif release == "second":
-        first = asked["id"]
-        held.append(first)
-    elif release == "first":
-        say(asked["id"])
-        say(held[-1])
-    elif asked["act"] == "render":
-        say(asked["id"], result="kind: ConfigMap")
-    elif asked["act"] == "history":
-        one = dict(updated="2026-01-01T00:00:00Z", chart="c-1", description="d")
-        say(asked["id"], result=[dict(one, revision=2, status="deployed"), dict(one, revision=1, status="superseded")])
-    else:
-        say(asked["id"])
-open(folder + "/farewell", "w").close()
-"""
 
 
 class Double:
@@ -67,8 +33,10 @@ class Double:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.program = folder / "helm-engine"
-        self.program.write_text(DOUBLE.format(folder=str(folder)))
-        self.program.chmod(self.program.stat().st_mode | stat.S_IXUSR)
+        self.program.write_text(f"#!{sys.executable}\n{Path(engine_double.__file__).read_text()}")
+        self.program.chmod(0o700)
+        self.kubeconfig = folder / "kubeconfig"
+        self.kubeconfig.touch()
 
     @property
     def heard(self) -> list[dict[str, Any]]:
@@ -93,6 +61,14 @@ def double(tmp_path: Path) -> Double:
     return Double(tmp_path)
 
 
+class TestTheDoubleKeepsToTheProtocol(EngineProtocol):
+    """The double sits what the engine sits."""
+
+    @pytest.fixture(autouse=True)
+    def _double(self, double: Double) -> None:
+        self.program, self.kubeconfig, self.folder = double.program, double.kubeconfig, double.folder
+
+
 @pytest.fixture
 async def driver(double: Double, tmp_path: Path) -> AsyncIterator[EngineDriver]:
     made = EngineDriver(double.program, tmp_path / "home")
@@ -111,6 +87,13 @@ def place(tmp_path: Path, release: str = "r", **more: str) -> Place:
 def order(tmp_path: Path, release: str = "r", **more: Any) -> Order:
     values = nest({"a": "1", "large": "5000000"}, {"password": "hunter2-long"}, {})
     return Order(place(tmp_path, release), tmp_path / "c.tgz", values, {"extensa.dev/uid": "u"}, 42.0, **more)
+
+
+async def failure(act: Awaitable[object]) -> HelmError:
+    """The error that an act ends with."""
+    with pytest.raises(HelmError) as caught:
+        await act
+    return caught.value
 
 
 @pytest.mark.parametrize("name", sorted(RECORDED))
@@ -152,9 +135,9 @@ async def test_nothing_secret_stands_where_others_may_read(
     [pid] = double.lives
 
     environment = proc(pid, "environ")
+    assert [double.program.name] == [Path(word).name for word in proc(pid, "cmdline").split("\0")[1:] if word]
     assert "hunter2" not in proc(pid, "cmdline") + environment
     assert "KUBECONFIG" not in environment
-    assert 0o600 == stat.S_IMODE((tmp_path / "home" / "engine.log").stat().st_mode)
 
 
 async def test_the_other_acts_say_what_they_want(driver: EngineDriver, double: Double, tmp_path: Path) -> None:
@@ -196,7 +179,7 @@ async def test_a_failure_is_typed_and_masked(driver: EngineDriver, tmp_path: Pat
     assert "********" in caught.value.raw
 
 
-@pytest.mark.parametrize("last", ["dies", "babbles"])
+@pytest.mark.parametrize("last", ["dies", "babbles", "breaks-off"])
 async def test_an_engines_death_costs_the_acts_under_way_and_another_begins(
     driver: EngineDriver, double: Double, tmp_path: Path, last: str
 ) -> None:
@@ -288,5 +271,81 @@ async def test_a_missing_program_is_told_with_what_to_do(tmp_path: Path) -> None
     await driver.close()
 
 
-def test_the_double_is_a_program(double: Double) -> None:
-    assert os.access(double.program, os.X_OK)
+async def test_an_answer_to_nobody_harms_nobody(driver: EngineDriver, double: Double, tmp_path: Path) -> None:
+    await driver.install(order(tmp_path, "mistakes"))
+    await driver.install(order(tmp_path))
+    assert 1 == len(double.lives)
+
+
+async def test_an_engine_that_stands_still_is_ended_and_holds_up_nobody_for_longer_than_an_act_may_take(
+    driver: EngineDriver, double: Double, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("extensa.helm.engine.SPARE", 0.0)
+    monkeypatch.setattr("extensa.helm.engine.GRACE", 0.1)
+    still = asyncio.create_task(driver.uninstall(place(tmp_path, "stops"), timeout=1))
+    await double.hears("stops")
+    values = nest({"a": "x" * 2**21}, {}, {})  # more than the pipe holds
+    crowded = Order(place(tmp_path), tmp_path / "c.tgz", values, {}, 1.0)
+    async with asyncio.timeout(10):
+        codes = {(await failure(act)).code for act in (driver.install(crowded), still)}
+
+    assert {"HelmTimedOut", "HelmKilled"} >= codes
+    assert not alive(double.lives[0])
+    await driver.install(order(tmp_path))
+    assert 2 == len(double.lives)
+
+
+async def test_a_kill_costs_what_is_under_way_and_the_pid_is_told(
+    driver: EngineDriver, double: Double, tmp_path: Path
+) -> None:
+    assert driver.pid is None
+    acts = [asyncio.create_task(driver.install(order(tmp_path, "deaf"))) for _ in range(3)]
+    await double.hears("deaf")
+    assert [driver.pid] == double.lives
+    assert os.getpid() == int(proc(double.lives[0], "stat").rpartition(")")[2].split()[1])
+    os.kill(double.lives[0], signal.SIGKILL)
+    errors = [await failure(act) for act in acts]
+
+    assert [("HelmKilled", True)] * 3 == [(error.code, error.transient) for error in errors]
+    assert "by signal 9" in errors[0].message
+    assert driver.pid is None
+    await driver.install(order(tmp_path))
+    assert [driver.pid] == double.lives[1:]
+
+
+async def test_no_value_is_logged_nor_kept(
+    driver: EngineDriver, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure("agent", level="debug")
+    for release in ("r", "fails", "babbles", "breaks-off"):
+        with contextlib.suppress(HelmError):
+            await driver.upgrade(order(tmp_path, release))
+    await driver.close()
+    told = capsys.readouterr()
+
+    assert "engine act" in told.out + told.err
+    assert "hunter2" not in told.out + told.err
+    assert [] == [path for path in (tmp_path / "home").rglob("*") if "hunter2" in path.read_text()]
+
+
+async def test_last_words_are_kept_and_never_much_of_them(driver: EngineDriver, tmp_path: Path) -> None:
+    for _ in range(2):
+        await driver.install(order(tmp_path, "mutters"))
+    await driver.close()
+    kept = sorted((tmp_path / "home").iterdir())
+
+    assert ["engine.log", "engine.log.1"] == [path.name for path in kept]
+    assert {0o600} == {stat.S_IMODE(path.stat().st_mode) for path in kept}
+    assert 2**19 < sum(path.stat().st_size for path in kept) <= 2**20
+    assert kept[0].read_text().endswith("words\n")
+
+
+async def test_what_comes_after_the_end_begins_no_engine(double: Double, tmp_path: Path) -> None:
+    driver = EngineDriver(double.program, tmp_path / "home")
+    under_way = asyncio.create_task(driver.install(order(tmp_path, "deaf")))
+    await double.hears("deaf")
+    await driver.close()
+    codes = [(await failure(act)).code for act in (under_way, driver.install(order(tmp_path)))]
+
+    assert ["HelmKilled", "HelmKilled"] == codes
+    assert [False] == [alive(pid) for pid in double.lives]

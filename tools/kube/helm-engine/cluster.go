@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"strings"
@@ -29,17 +30,17 @@ const aggregated = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDisco
 
 // cluster is what is known of one API, as one user sees it. It outlives the acts.
 type cluster struct {
-	digest    [sha256.Size]byte
-	config    *rest.Config
-	client    *http.Client
-	groups    string
-	discovery discovery.CachedDiscoveryInterface
-	mapper    *restmapper.DeferredDiscoveryRESTMapper
-	mutex     sync.Mutex
-	tag       string
+	path, groups string
+	digest       [sha256.Size]byte
+	config       *rest.Config
+	client       *http.Client
+	discovery    discovery.CachedDiscoveryInterface
+	mapper       *restmapper.DeferredDiscoveryRESTMapper
+	mutex        sync.Mutex
+	tag          string
 }
 
-// clusters remembers a cluster for every kubeconfig file and user, as long as the file does not change.
+// clusters remembers a cluster for every kubeconfig file and user, as long as the file is there and does not change.
 type clusters struct {
 	mutex sync.Mutex
 	known map[string]*cluster
@@ -60,8 +61,8 @@ func (c *clusters) find(path, user string) (*cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kubernetes cluster unreachable: %w", err)
 	}
-	made.digest = digest
-	c.known[key] = made
+	maps.DeleteFunc(c.known, func(_ string, old *cluster) bool { _, gone := os.Stat(old.path); return gone != nil })
+	made.digest, c.known[key] = digest, made
 	return made, nil
 }
 
@@ -90,7 +91,7 @@ func newCluster(path, user string) (*cluster, error) {
 	}
 	cached := memory.NewMemCacheClient(found)
 	return &cluster{
-		config: config, client: client, groups: base.JoinPath("apis").String(),
+		config: config, client: client, path: path, groups: base.JoinPath("apis").String(),
 		discovery: cached, mapper: restmapper.NewDeferredDiscoveryRESTMapper(cached),
 	}, nil
 }
