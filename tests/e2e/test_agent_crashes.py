@@ -24,6 +24,7 @@ __all__ = ["begin"]
 
 HOOKED = pack("hooked", {"d.yaml": DEPLOYMENT, "h.yaml": hook("pre-install,pre-upgrade")})
 AFTER = pack("after", {"d.yaml": DEPLOYMENT, "h.yaml": hook("post-install,post-upgrade")})
+STUCK = {"stuck": "true"}
 BEFORE_DELETE = pack("leaving", {"d.yaml": DEPLOYMENT, "h.yaml": hook("pre-delete")})
 
 
@@ -90,6 +91,24 @@ async def test_helm_killed_in_an_install_is_recovered_by_beginning_anew(agent: W
     assert Phase.READY is (await agent.outcome(wanted)).phase
     assert ["deployed"] == await status(agent, wanted)
     assert [] == acting(wanted.release)
+
+
+async def test_a_death_is_put_right_for_all_that_was_in_hand_and_touches_nothing_else(agent: World) -> None:
+    apart = agent.desired("in-peace", archive=HOOKED, chart="hooked")
+    agent.link.want(apart)
+    await agent.outcome(apart)
+    both = [agent.desired(f"in-hand-{number}", archive=HOOKED, chart="hooked", settings=STUCK) for number in (1, 2)]
+    for wanted in both:
+        agent.link.want(wanted)
+    for wanted in both:
+        await hook_began(agent, wanted)
+    for victim in {pid for wanted in both for pid in acts(agent, wanted)}:
+        os.kill(victim, signal.SIGKILL)
+    for wanted in both:
+        await free(agent, wanted.release)
+        assert Phase.READY is (await agent.outcome(wanted)).phase
+        assert ["deployed"] == await status(agent, wanted)
+    assert ["deployed"] == await status(agent, apart)
 
 
 async def test_helm_killed_in_an_upgrade_goes_back_and_forward_again(agent: World) -> None:

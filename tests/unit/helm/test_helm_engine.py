@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 import json
 import os
 import signal
@@ -314,17 +315,18 @@ async def test_a_kill_costs_what_is_under_way_and_the_pid_is_told(
 
 
 async def test_no_value_is_logged_nor_kept(
-    driver: EngineDriver, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    driver: EngineDriver, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    configure("agent", level="debug")
+    written = io.StringIO()
+    request.addfinalizer(lambda: configure("agent"))
+    configure("agent", level="debug", stream=written)
     for release in ("r", "fails", "babbles", "breaks-off"):
         with contextlib.suppress(HelmError):
             await driver.upgrade(order(tmp_path, release))
     await driver.close()
-    told = capsys.readouterr()
 
-    assert "engine act" in told.out + told.err
-    assert "hunter2" not in told.out + told.err
+    assert "engine act" in written.getvalue()
+    assert "hunter2" not in written.getvalue()
     assert [] == [path for path in (tmp_path / "home").rglob("*") if "hunter2" in path.read_text()]
 
 
