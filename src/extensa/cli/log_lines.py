@@ -5,7 +5,7 @@ The processes write JSON, one object a line; programs of others write what they 
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 _FIRST = ("time", "level", "process", "event")
@@ -28,6 +28,30 @@ def size(log: Path) -> int:
         return log.stat().st_size
     except OSError:
         return 0
+
+
+def interleaved(logs: Mapping[str, Iterable[str]]) -> list[tuple[str, str]]:
+    """Return the lines of several logs as one, each with the label of its log, in the order they were written.
+
+    A line that tells no time stays behind the one before it in its log; no log is reordered within itself.
+    """
+    timed = []
+    for label, lines in logs.items():
+        latest = ""
+        for line in lines:
+            latest = max(latest, _written_at(line))
+            timed.append((latest, label, line))
+    timed.sort(key=lambda each: each[0])
+    return [(label, line) for _, label, line in timed]
+
+
+def _written_at(line: str) -> str:
+    """Return the time that a JSON log line tells, which sorts as text; "" for any other line."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return ""
+    return str(entry.get("time", "")) if isinstance(entry, dict) else ""
 
 
 def without_traces(lines: Sequence[str]) -> list[str]:

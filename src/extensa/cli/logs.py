@@ -14,7 +14,7 @@ from extensa.base.errors import NotFound
 from extensa.base.home import Home
 from extensa.cli import daemons
 from extensa.cli.grammar import CONTEXT, Command
-from extensa.cli.log_lines import last_lines, pretty
+from extensa.cli.log_lines import interleaved, last_lines, pretty
 from extensa.cli.session import Session
 
 _TURN = 0.2
@@ -42,16 +42,15 @@ def logs(session: Session, /, source: str | None, *, follow: bool, lines: int, r
             "NoLogs", f"Nothing has been logged in {session.home.path}.", next_step="Start Extensa with `extensa up`."
         )
     labelled = len(files) > 1
-    for label, file in files.items():
-        for text in last_lines(file, lines) if lines else ():
-            _print(text, label if labelled else "", raw=raw)
+    before = {label: last_lines(file, lines) if lines else () for label, file in files.items()}
+    for label, text in interleaved(before):
+        _print(text, label if labelled else "", raw=raw)
     if follow:
-        tails = [Tail(file, label if labelled else "") for label, file in files.items()]
+        tails = [Tail(file, label) for label, file in files.items()]
         try:
             while True:
-                for tail in tails:
-                    for text in tail.fresh():
-                        _print(text, tail.label, raw=raw)
+                for label, text in interleaved({tail.label: tail.fresh() for tail in tails}):
+                    _print(text, label if labelled else "", raw=raw)
                 time.sleep(_TURN)
         except KeyboardInterrupt:
             return

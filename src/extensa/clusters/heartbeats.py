@@ -1,7 +1,7 @@
 """When each host and agent last spoke: known to the second in memory, to the minute after a restart.
 
-Everyone who serves a call of the link says so here, so hearing must cost nothing: it is a dictionary write, and `due`
-gives the sweep what is worth keeping. A host's Kubernetes versions ride along.
+Everyone who serves a call of the link says so here, so hearing must cost nothing: it is a dictionary write, and `keep`
+writes down what is worth it, now and then. A host's Kubernetes versions ride along.
 """
 
 from collections.abc import Sequence
@@ -52,9 +52,17 @@ class Heartbeats:
         """Remember which Kubernetes versions ``host`` has."""
         self._known[host] = Heartbeat(name=host, last_seen=now, kubernetes_versions=list(versions))
 
-    def due(self) -> Sequence[PutResource]:
-        """Return the writes of what changed enough to be kept, and take them for written."""
-        writes = []
+    async def keep(self, store: Store) -> None:
+        """Write down what changed enough to be kept; what could not be written is due again. Raises as the store."""
+        due = self._due()
+        if due:
+            await store.commit(
+                [PutResource(h.key, HEARTBEAT_TYPE, msgspec.json.encode(h), Expect.ANYTHING) for h in due]
+            )
+            self._kept.update({each.name: each for each in due})
+
+    def _due(self) -> Sequence[Heartbeat]:
+        found = []
         for name, known in self._known.items():
             kept = self._kept.get(name)
             if (
@@ -62,6 +70,5 @@ class Heartbeats:
                 or known.last_seen - kept.last_seen >= COARSE
                 or known.kubernetes_versions != kept.kubernetes_versions
             ):
-                self._kept[name] = known
-                writes.append(PutResource(known.key, HEARTBEAT_TYPE, msgspec.json.encode(known), Expect.ANYTHING))
-        return writes
+                found.append(known)
+        return found

@@ -131,7 +131,7 @@ class Clusters:
         self._heartbeats.heard(host, now)
         if reports.host is not None and reports.host.kubernetes_versions != self._heartbeats.versions(host):
             self._heartbeats.has(host, reports.host.kubernetes_versions, now)
-            await self._store.commit(self._heartbeats.due())
+            await self._heartbeats.keep(self._store)
         for seen in reports.observed:
             with correlated(seen.correlation_id):
                 try:
@@ -199,8 +199,7 @@ class Clusters:
                 await asyncio.sleep(0)  # reads are inline: thousands of them must not hold up everybody else
             last = len(rows) < _PAGE
             rows = [] if last else await self._store.list(type=RECORD_TYPE, after=rows[-1].key, limit=_PAGE)
-        if due := self._heartbeats.due():
-            await self._store.commit(due)
+        await self._heartbeats.keep(self._store)
 
     async def _look(self, row: Row) -> None:
         found = records.found_in(row)

@@ -10,7 +10,10 @@ import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
+from extensa.base.errors import ExtensaError
 from extensa.base.home import write_file
+
+_LENGTH = 32
 
 
 class SecretDigests:
@@ -35,8 +38,17 @@ class SecretDigests:
 def load_secret_digests(file: Path) -> SecretDigests:
     """Return digests under the key in ``file``, which is made (0600) when it is not there.
 
-    Raises `OSError` as the system gives it.
+    Raises `ExtensaError` (``SecretDigestKeyDamaged``) for a file that was cut or emptied, which would match nobody's
+    secret and protect nobody's digest, and `OSError` as the system gives it.
     """
     if not file.exists():
-        write_file(file, secrets.token_bytes(32))
-    return SecretDigests(file.read_bytes())
+        write_file(file, secrets.token_bytes(_LENGTH))
+    key = file.read_bytes()
+    if len(key) != _LENGTH:
+        raise ExtensaError(
+            "SecretDigestKeyDamaged",
+            f"The key file {file} has {len(key)} bytes and not {_LENGTH}.",
+            target=str(file),
+            next_step="Put it back from the copy made together with the database; a new key matches no secret kept.",
+        )
+    return SecretDigests(key)

@@ -9,7 +9,7 @@ import pytest
 
 from extensa.base.errors import Refused
 from extensa.base.home import Home, write_file
-from extensa.cli.log_lines import pretty
+from extensa.cli.log_lines import interleaved, pretty
 from extensa.cli.logs import Tail
 from extensa.cli.reset import require_ours
 from extensa.cli.screen import Facts, render
@@ -184,6 +184,23 @@ def test_logs_of_processes_and_of_clusters_are_shown(shell: Shell, home: Home) -
     write_file(home.clusters / "uid-1" / "logs" / "etcd.log", b"ready\n")
     write_file(home.clusters / "uid-2345678" / "logs" / "etcd.log", b"raft\n")
     assert ["demo/etcd | ready", "uid-2345/etcd | raft"] == shell("logs", "cluster").out.splitlines()
+
+
+def test_several_logs_are_told_in_the_order_they_were_written() -> None:
+    logs = {
+        "server": ['{"time": "T1", "event": "a"}', "  a traceback's line", '{"time": "T3", "event": "d"}'],
+        "agent": ['{"time": "T2", "event": "c"}', '{"time": "T1", "event": "a clock set back"}', '{"time": "T4"}'],
+        "host": [],
+    }
+
+    assert [
+        ("server", '{"time": "T1", "event": "a"}'),
+        ("server", "  a traceback's line"),
+        ("agent", '{"time": "T2", "event": "c"}'),
+        ("agent", '{"time": "T1", "event": "a clock set back"}'),
+        ("server", '{"time": "T3", "event": "d"}'),
+        ("agent", '{"time": "T4"}'),
+    ] == interleaved(logs)
 
 
 def test_a_log_is_followed_through_cuts_and_replacements(tmp_path: Path) -> None:

@@ -107,7 +107,11 @@ class Life(RuleBasedStateMachine):
             seconds=self.seconds - behind,
             objects=[health("a", "Current" if phase is Phase.READY else "InProgress")],
         )
+        before = {e.uid: e.generation for e in self._extensions()}
         self.run(self.home.extensions.observe(AGENT, ExtensionReports(observed=[seen])))
+        for found in self._extensions():
+            if found.generation > before[found.uid] and (found.uid, before[found.uid]) in self.ready:
+                self.ready.add((found.uid, found.generation))  # the same wishes, given out anew past the agent's memory
 
     @rule(seconds=st.sampled_from([1, 400, 1000]))
     def pass_time(self, seconds: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from extensa.arm.binding import Caller
-from extensa.base.errors import Forbidden, NotFound, Unauthenticated
+from extensa.base.errors import ExtensaError, Forbidden, NotFound, Unauthenticated
 from extensa.base.home import Home, write_file
 from extensa.identity import directory
 from extensa.identity.agent_credentials import LinkCaller
@@ -312,3 +312,14 @@ async def test_discovery_documents(identity: Identity, word: str, v2: bool, toke
 async def test_discovery_of_a_stranger(identity: Identity) -> None:
     with pytest.raises(TokenRefused, match="AADSTS90002"):
         identity.discovery("fabrikam.example", v2=True)
+
+
+@pytest.mark.parametrize("cut", [b"", b"short"])
+async def test_a_cut_key_of_secret_digests_is_told_and_not_used(start: Opener, home: Home, cut: bytes) -> None:
+    await start()
+    write_file(home.keys / "secret-digests.key", cut)
+
+    with pytest.raises(ExtensaError) as refused:
+        await start()
+    assert "SecretDigestKeyDamaged" == refused.value.code
+    assert cut == (home.keys / "secret-digests.key").read_bytes()
