@@ -217,7 +217,7 @@ class EngineDriver:
                 raise error_of(finding("HelmKilled", "The Helm engine is being ended, and begins nothing more."))
             try:
                 engine = await processes.converse(
-                    [str(self._program)],
+                    [str(self._program), str(self._folder)],  # so that a list of processes tells whose it is
                     env={"PATH": "/usr/bin:/bin", "HOME": str(self._folder)},
                     log=self._folder / "engine.log",
                     longest_line=_LONGEST_LINE,

@@ -185,6 +185,7 @@ async def _fill(recipe: Recipe, settings: Settings, cache: Path, target: Path, p
 async def _build_engine(recipe: Recipe, go: Path, target: Path, progress: Progress) -> None:
     """Build our engine, before the last of the others, so that it is there when all is; do without when that fails."""
     try:
+        target.parent.mkdir(exist_ok=True)
         async with told(progress, f"Building {ENGINE}", f"{ENGINE} is ready, built"):
             await build_program(ENGINE, recipe, go, target)
     except LocalClusterError as error:

@@ -1,7 +1,7 @@
 """Which programs a local cluster needs, in which versions: as ``tools/kube/go.mod``, the one place, pins them.
 
 The recipe's digest names the folder in the cache, so that a change of a version or a flag never meets old programs.
-The engine has a digest of its own, in its file's name: it changes more often than they, and is built in seconds.
+The engine has a digest of its own, in its folder's name: it changes more often than they, and is built in seconds.
 Pure but for reading the module's files.
 """
 
@@ -51,8 +51,8 @@ class Recipe:
 
     @property
     def engine(self) -> str:
-        """The engine's file name in the cache, another for every state of its sources; "" when there is none."""
-        return f"{ENGINE}-{self.engine_digest[:12]}" if self.engine_digest else ""
+        """Where the engine lies in the cache, in a folder for every state of its sources; "" when there is none."""
+        return f"{ENGINE}-{self.engine_digest[:12]}/{ENGINE}" if self.engine_digest else ""
 
     @property
     def name(self) -> str:
