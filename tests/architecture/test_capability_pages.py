@@ -12,6 +12,7 @@ import pytest
 from extensa.base.clock import utc_now
 from extensa.base.home import Home
 from extensa.base.settings import manual
+from extensa.clusters import settle
 from extensa.clusters.settle import DEADLINE
 from extensa.entry.server import Plan, assemble
 from extensa.extensions import failures, settings
@@ -21,7 +22,6 @@ from extensa.extensions.service import Extensions
 from extensa.extensions.settle import MARGIN
 from extensa.extensions.versions import KNOWN, shape_of
 from extensa.extensions.versions.shape import Shape
-from extensa.helm.causes import TABLE, Cause
 from extensa.identity.grants import BUILT_IN
 from extensa.link.cluster import NodePool
 from extensa.localcluster import errors, recipe, releases
@@ -84,13 +84,6 @@ def test_every_metric_is_told_and_no_other(home: Home) -> None:
     assert shown == told
 
 
-def test_every_cause_of_a_failed_extension_is_told_with_its_next_step() -> None:
-    def line(cause: Cause) -> list[str]:
-        return [f"`{cause.code}`", cause.words + (" *tried again*" if cause.transient else ""), cause.next_step]
-
-    assert [line(cause) for cause in TABLE.values()] == rows("troubleshooting", "Causes")
-
-
 def test_every_cause_of_a_failed_cluster_is_told_and_no_other() -> None:
     drawn = re.findall(r"``(\w+)``", (errors.__doc__ or "").partition("Codes are few")[2])
     told = rows("troubleshooting", "Causes of a cluster that does not come up")
@@ -98,13 +91,11 @@ def test_every_cause_of_a_failed_cluster_is_told_and_no_other() -> None:
     assert sorted(drawn) == sorted(code for row in told for code in words(row[0]))
 
 
-def test_the_causes_that_the_server_finds_are_words_of_its_code() -> None:
-    told = [code for row in rows("troubleshooting", "Causes that the server finds") for code in words(row[0])]
-    rooms = (DOCS.parent / "src" / "extensa" / room / "settle.py" for room in ("extensions", "clusters"))
-    code = Path(failures.__file__).read_text() + "".join(each.read_text() for each in rooms)
-    known = re.findall(r'"((?:Cluster|Agent|Host)(?:Stopped|Gone|NeverConnected|Silent|WithoutOutcome))"', code)
+def test_the_causes_of_a_silent_host_are_words_of_its_code() -> None:
+    table = rows("troubleshooting", "Causes of a cluster whose host does not answer")
+    code = Path(settle.__file__).read_text(encoding="utf-8")
 
-    assert sorted(set(known)) == sorted(told)
+    assert sorted(set(re.findall(r'"(Host\w+)"', code))) == sorted(code for row in table for code in words(row[0]))
 
 
 def test_every_api_version_is_told_with_its_differences() -> None:

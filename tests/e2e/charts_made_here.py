@@ -10,15 +10,22 @@ from extensa.link.extension import Chart
 
 
 def pack(
-    name: str, templates: Mapping[str, str], *, version: str = "1.0.0", crds: Mapping[str, str] | None = None
+    name: str,
+    templates: Mapping[str, str],
+    *,
+    version: str = "1.0.0",
+    crds: Mapping[str, str] | None = None,
+    about: str = "",
+    files: Mapping[str, str] | None = None,
 ) -> bytes:
-    """Return a chart archive; equal arguments give equal bytes."""
-    files = {"Chart.yaml": f"apiVersion: v2\nname: {name}\nversion: {version}\n", "values.yaml": "{}\n"}
-    files |= {f"templates/{file}": text for file, text in templates.items()}
-    files |= {f"crds/{file}": text for file, text in (crds or {}).items()}
+    """Return a chart archive; equal arguments give equal bytes. ``about`` is more for its Chart.yaml."""
+    content = {"Chart.yaml": f"apiVersion: v2\nname: {name}\nversion: {version}\n{about}", "values.yaml": "{}\n"}
+    content |= files or {}
+    content |= {f"templates/{file}": text for file, text in templates.items()}
+    content |= {f"crds/{file}": text for file, text in (crds or {}).items()}
     raw = io.BytesIO()
     with tarfile.open(fileobj=raw, mode="w") as tar:
-        for path, text in files.items():
+        for path, text in content.items():
             member = tarfile.TarInfo(f"{name}/{path}")
             member.size = len(text.encode())
             tar.addfile(member, io.BytesIO(text.encode()))

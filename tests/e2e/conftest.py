@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from e2e.cause_stage import Stage, Theatre
 from e2e.product import Product, free_port
 from e2e.real_cluster import LoopThread, RealCluster, bring_up, open_cluster, spec
 from extensa.base.settings import load_settings
@@ -49,3 +50,14 @@ def product(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield found
     finally:
         found.run("down", ok=False)
+
+
+@pytest.fixture(scope="session")
+def stage(
+    request: pytest.FixtureRequest, binaries: Binaries, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stage]:
+    """Have every selected play of a cause performed, all on one cluster of their own."""
+    functions = {getattr(item, "function", None) for item in request.session.items}
+    plays = [function for function in functions if hasattr(function, "play")]
+    with Theatre(binaries, tmp_path_factory.mktemp("stage"), plays) as found:
+        yield found

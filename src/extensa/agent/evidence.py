@@ -14,7 +14,7 @@ import msgspec
 import yaml
 
 from extensa.agent import excerpts
-from extensa.agent.observed import object_healths
+from extensa.agent.observed import object_healths, pinned
 from extensa.base.ids import new_id
 from extensa.helm.causes import Finding
 from extensa.helm.errors import ClusterError, Masker
@@ -64,7 +64,7 @@ async def gather(eyes: Eyes | None, scene: Scene) -> Evidence:
         uid=desired.uid,
         generation=desired.generation,
         time=scene.now,
-        cause=excerpts.cause_of(scene.failure, mask),
+        cause=excerpts.cause_of(pinned(scene.failure, scene.desired), mask),
         followed_by=scene.followed_by or "nothing: it stays for inspection",
         operation_id=desired.operation_id,
         correlation_id=desired.correlation_id,

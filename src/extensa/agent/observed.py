@@ -3,12 +3,14 @@
 One function per phase. Which phase it is was decided elsewhere; here it is only put into words.
 """
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import msgspec
 
-from extensa.helm.causes import Finding
+from extensa.helm.causes import TABLE, Fault, Finding
 from extensa.helm.errors import Masker
 from extensa.helm.health import Level as Health
 from extensa.helm.readiness import Seen
@@ -25,6 +27,7 @@ from extensa.link.extension import (
 )
 
 MOST_OBJECTS = 200
+_CLUSTER = re.compile(r"/(?:managed|connected)Clusters/([^/]+)/", re.IGNORECASE)
 
 
 def working(
@@ -79,9 +82,9 @@ def gone(desired: DesiredExtension, now: datetime, *, kept: Sequence[ObjectRef],
     return _document(desired, None, now, phase=Phase.GONE, statuses=statuses, mask=str)
 
 
-def as_failure(found: Finding, mask: Masker) -> Failure:
+def as_failure(found: Finding, mask: Masker, of: DesiredExtension) -> Failure:
     """Return a finding as the link carries it."""
-    hidden = found.masked(mask)
+    hidden = pinned(found, of).masked(mask)
     return Failure(
         code=hidden.code,
         message=hidden.message,
@@ -90,6 +93,26 @@ def as_failure(found: Finding, mask: Masker) -> Failure:
         next_step=hidden.next_step,
         raw=hidden.raw,
     )
+
+
+def pinned(found: Finding, of: DesiredExtension) -> Finding:
+    """Return the finding with the object at fault: where it names none itself, the thing that its cause is about."""
+    return found if found.target else replace(found, target=_about(TABLE[found.code].fault, of))
+
+
+def _about(fault: Fault, of: DesiredExtension) -> str:
+    chart = f"Chart {of.chart.name} {of.chart.version}" if of.chart is not None else "Chart"
+    named = _CLUSTER.search(of.resource_id)
+    known = {
+        Fault.CHART: chart,
+        Fault.TEMPLATE: chart,
+        Fault.SETTING: "configurationSettings",
+        Fault.SECRETS: "configurationProtectedSettings",
+        Fault.NAMESPACE: f"Namespace {of.namespace}",
+        Fault.CLUSTER: f"Cluster {named[1] if named is not None else of.cluster_uid}",
+        Fault.AGENT: "Agent",
+    }
+    return known.get(fault, f"Release {of.namespace}/{of.release}")
 
 
 def same(one: ObservedExtension | None, other: ObservedExtension) -> bool:

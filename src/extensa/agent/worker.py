@@ -123,7 +123,7 @@ class Worker:
 
     async def _give_up(self, found: Finding, evidence: str = "") -> None:
         now = self._tools.clock()
-        failure = observed.as_failure(found, self._mask)
+        failure = observed.as_failure(found, self._mask, self.case.desired)
         await self._keep_outcome(
             Phase.FAILED, now, found, evidence
         )  # before it is told: a restart must not begin again
@@ -134,7 +134,7 @@ class Worker:
         self, phase: Phase, now: datetime, found: Finding | None = None, evidence: str = ""
     ) -> None:
         desired = self.case.desired
-        failure = observed.as_failure(found, self._mask) if found is not None else None
+        failure = observed.as_failure(found, self._mask, self.case.desired) if found is not None else None
         outcome = Outcome(
             uid=desired.uid, generation=desired.generation, phase=phase, at=now, failure=failure, evidence=evidence
         )
@@ -176,7 +176,7 @@ class Worker:
                 await self._keep_outcome(Phase.READY, now)
             return False
         if outcome.phase is Phase.FAILED:
-            failure = outcome.failure or observed.as_failure(finding("HelmFailed"), self._mask)
+            failure = outcome.failure or observed.as_failure(finding("HelmFailed"), self._mask, case.desired)
             told, mask = outcome.evidence, self._mask
             self._tell(observed.failed(case.desired, case.sighting, now, failure=failure, mask=mask, evidence=told))
             return False

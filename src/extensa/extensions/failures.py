@@ -5,6 +5,7 @@ fault and the next step travel as ``additionalInfo``, where programs find them w
 comes in is already free of secrets (``masking``).
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +16,37 @@ from extensa.link.extension import Failure
 
 CODE = "ExtensionOperationFailed"
 """The code of every failed operation, as Azure has it; ours stands in ``additionalInfo``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerCause:
+    """One cause that only this side of the link can find: what is at fault, what it means, and what to do."""
+
+    code: str
+    fault: str
+    words: str
+    next_step: str
+
+
+_CLUSTER = "the cluster: its resource id"
+_ROWS = (
+    ServerCause("ClusterStopped", _CLUSTER, "The extension's cluster is stopped.",
+        "Start it (`az aks start`); the agent then goes on where it stands, without a new request."),
+    ServerCause("ClusterGone", _CLUSTER, "The cluster was deleted while the operation ran.",
+        "Create the cluster again, then the extension."),
+    ServerCause("AgentNeverConnected", _CLUSTER, "The cluster's agent has never connected.",
+        "Check that the agent runs and reaches this server (`extensa doctor`)."),
+    ServerCause("AgentSilent", _CLUSTER, "The cluster's agent has been silent for three minutes or longer.",
+        "Check that the agent runs and reaches this server (`extensa doctor`); it goes on where it stands."),
+    ServerCause("AgentWithoutOutcome", _CLUSTER, "The agent is connected and has not said how it ended.",
+        "Look at the agent's log for this correlation id (`extensa logs agent`), then retry."),
+    ServerCause("ExtensionGone", "", "The extension was removed while the operation ran.",
+        "Create it again if it is still wanted."),
+    ServerCause("ReasonUnknown", "", "The agent gave up without saying why.",
+        "Look at the agent's log for this correlation id (`extensa logs agent`)."),
+)  # fmt: skip
+SERVER_CAUSES: dict[str, ServerCause] = {row.code: row for row in _ROWS}
+"""The second table of causes, beside the one on the cluster's side (``helm/causes.py``); this room cannot load that."""
 
 _TSG = "For general troubleshooting visit: https://aka.ms/k8s-extensions-TSG"
 _LEADS = {
@@ -70,32 +102,23 @@ def unanswered(cluster: Cluster, progress: str, now: datetime) -> Failure:
     """Return why an operation on ``cluster`` got no outcome in time: what can be known from this side of the link."""
     power = str(cluster.power).casefold()
     if power == "stopped":
-        return Failure(
-            code="ClusterStopped",
-            message=f"The cluster '{cluster.name}' is stopped, so its agent could not act.",
-            step="",
-            next_step="Start it ('az aks start'); the agent then goes on where it stands, without a new request.",
+        return found(
+            "ClusterStopped", f"The cluster '{cluster.name}' is stopped, so its agent could not act.", cluster.id
         )
     seen = cluster.agent_last_seen
     if seen is None:
-        return Failure(
-            code="AgentNeverConnected",
-            message="No response from the agent in time: it has never connected.",
-            step="",
-            next_step="Check that the agent runs and reaches this server ('extensa doctor').",
-        )
+        return found("AgentNeverConnected", "No response from the agent in time: it has never connected.", cluster.id)
     if now - seen > _SILENT:
-        return Failure(
-            code="AgentSilent",
-            message=f"No response from the agent in time: it has been silent since {seen:%Y-%m-%dT%H:%M:%SZ}.",
-            step="",
-            next_step="Check that the agent runs and reaches this server ('extensa doctor'); "
-            "when it returns it goes on where it stands.",
+        since = f"{seen:%Y-%m-%dT%H:%M:%SZ}"
+        return found(
+            "AgentSilent", f"No response from the agent in time: it has been silent since {since}.", cluster.id
         )
-    return Failure(
-        code="AgentWithoutOutcome",
-        message="The agent is connected but reported no outcome in time"
-        + (f"; the last it said: {progress}" if progress else "."),
-        step="",
-        next_step="Look at the agent's log for this correlation id, then send the request again to retry.",
-    )
+    words = "The agent is connected but reported no outcome in time"
+    said = f"{words}; the last it said: {progress}" if progress else f"{words}."
+    return found("AgentWithoutOutcome", said, cluster.id)
+
+
+def found(code: str, message: str = "", target: str = "") -> Failure:
+    """Return the failure of this ``code``; without a message the cause's own words. Raises `KeyError` for no row."""
+    row = SERVER_CAUSES[code]
+    return Failure(code=code, message=message or row.words, step="", target=target, next_step=row.next_step)

@@ -138,12 +138,7 @@ def orphaned(extension: Extension, operation: Operation | None, now: datetime) -
         return Settled(None)
     if active.doing == State.DELETING:
         return Settled(None, operations.succeeded(active, now))
-    failure = Failure(
-        code="ClusterGone",
-        message="The cluster was deleted while the operation ran.",
-        step="",
-        next_step="Create the cluster again, then the extension.",
-    )
+    failure = failures.found("ClusterGone", target=extension.id[: len(extension.cluster_key)])
     return Settled(None, operations.failed(active, now, failures.error(failure, State(active.doing))))
 
 
@@ -156,13 +151,7 @@ def abandoned(operation: Operation, extension: Extension | None, now: datetime) 
     doing = State(operation.doing)
     if doing is State.DELETING:
         return operations.succeeded(operation, now)
-    failure = Failure(
-        code="ExtensionGone",
-        message="The extension was removed while the operation ran.",
-        step="",
-        next_step="Create it again if it is still wanted.",
-    )
-    return operations.failed(operation, now, failures.error(failure, doing))
+    return operations.failed(operation, now, failures.error(failures.found("ExtensionGone"), doing))
 
 
 def _active(extension: Extension, operation: Operation | None) -> Operation | None:
@@ -178,9 +167,7 @@ def _attempt(extension: Extension) -> State:
 
 
 def _failure(observed: ObservedExtension) -> Failure:
-    told = observed.failure or Failure(
-        code="Unknown", message="The agent gave up without saying why.", step="", next_step="Look at the agent's log."
-    )
+    told = observed.failure or failures.found("ReasonUnknown")
     return replace(told, message=told.message[:_LONGEST_WORDS], next_step=told.next_step[:_LONGEST_WORDS])
 
 

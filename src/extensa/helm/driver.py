@@ -16,6 +16,7 @@ from extensa.base.log import get_logger
 from extensa.base.processes import Finished, run
 from extensa.helm.causes import TABLE, Finding, finding
 from extensa.helm.errors import HelmError, shortened
+from extensa.helm.removed_apis import removed_api
 from extensa.helm.values import Values
 
 _log = get_logger("helm")
@@ -159,10 +160,16 @@ class CliDriver:
 def classify(text: str) -> Finding:
     """Return what Helm's words mean: the first row of the samples' table that they match, ``HelmFailed`` otherwise."""
     plain = _plain(text)
-    for pattern, code in _WORDS:
+    for pattern, code, form in _WORDS:
         if (found := pattern.search(plain)) is not None:
-            return finding(code, _message(code, plain), target=_target(plain, found), raw=shortened(text))
-    return finding("HelmFailed", _message("HelmFailed", plain), raw=shortened(text))
+            return _found(code, plain, _target(plain, found, form), shortened(text))
+    return _found("HelmFailed", plain, "", shortened(text))
+
+
+def _found(code: str, plain: str, target: str, raw: str) -> Finding:
+    if code == "KindUnknown" and (gone := _REMOVED.search(target)) is not None:
+        return removed_api(target, gone[1], raw=raw) or finding(code, _message(code, plain), target=target, raw=raw)
+    return finding(code, _message(code, plain), target=target, raw=raw)
 
 
 def _error(finished: Finished) -> HelmError:
@@ -208,25 +215,51 @@ def _plain(text: str) -> str:
     return re.sub(r"^Error: (?:(?:INSTALLATION|UPGRADE) FAILED: )?", "", plain)
 
 
-def _target(plain: str, found: re.Match[str]) -> str:
-    """Return the object at fault if Helm names one, else what the row of the table picks out (a policy, a template)."""
+def _target(plain: str, found: re.Match[str], form: str) -> str:
+    """Return the object at fault: as the row's ``form`` has it, else the one that Helm names, else what the row picks
+    out.
+    """
+    groups = [group for group in found.groups() if group]
+    if form and groups:
+        return form.format(*groups)
     for pattern, order in _OBJECTS:
         if (named := pattern.search(plain)) is not None:
             kind, place, name = (named.group(group) for group in order)
             return f"{kind} {place}/{name}" if place else f"{kind} {name}"
-    return next((group for group in found.groups() if group), "")
+    return groups[0] if groups else ""
 
 
 def _message(code: str, plain: str) -> str:
+    """Return the cause in plain words, then Helm's own without what Helm says of itself."""
     words = " ".join(plain.split())
+    while (shorter := _FILLER.sub("", words)) != words:
+        words = shorter
+    words = _LECTURE.sub("", words)
     if len(words) > _LONGEST_MESSAGE:
         words = words[:_LONGEST_MESSAGE] + "…"
-    return f"{TABLE[code].words} {words}".strip()
+    return f"{TABLE[code].words.removesuffix('.')}: {words}" if words else TABLE[code].words
 
 
 _LONGEST_MESSAGE = 600
 _OBJECT = r"object \S+ \S*, Kind=\w+"
 _HOOK = r"(?:failed (?:pre|post)-\w+: |(?:pre|post)-\w+ hooks failed: )"
+_REMOVED = re.compile(r"\((\S+)\)$")
+
+_FILLER = re.compile(
+    r"^(?:unable to continue with install: |unable to build kubernetes objects from release manifest: "
+    r"|resource mapping not found for name: \S+ namespace: \S+ from \S+: |create: failed to create: "
+    r"|(?:server-side apply failed for|conflict occurred while applying) object \S+ \S*, Kind=\w+: "
+    r"|could not get information about the resource \w+ \S+(?: in namespace \S+)?: "
+    r"|failed to create typed patch object \(.*?\): |cluster reachability check failed: "
+    r"|an error occurred while checking for chart dependencies\. .*?: "
+    r"|values don't meet the specifications of the schema\(s\) in the following chart\(s\): \S+: - "
+    r"|failed to (?:create|update|patch) resource: |release name check failed: "
+    r"|uninstallation completed with \d+ error\(s\): |Internal error occurred: )"
+)
+_LECTURE = re.compile(
+    r" ensure CRDs are installed first$|, and must start and end .*validation is .*$|, must match regex \S+"
+    r"|(?<=\w) context deadline exceeded$"
+)
 
 _OBJECTS = (
     (re.compile(r"object (\S*)/(\S+) \S*, Kind=(\w+)"), (3, 1, 2)),
@@ -235,59 +268,65 @@ _OBJECTS = (
 )
 """How Helm names an object, and which groups are its kind, namespace and name."""
 
-_WORDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern, re.DOTALL), code)
-    for pattern, code in (
-        (r"no space left on device|etcdserver: mvcc: database space exceeded", "DiskFull"),
-        (r"asked for the client to provide credentials|\bUnauthorized\b", "CredentialsRejected"),
-        (r'failed calling webhook "([^"]+)".*(?:context deadline exceeded|timed out)', "AdmissionWebhookTimedOut"),
-        (r'failed calling webhook "([^"]+)"', "AdmissionWebhookUnreachable"),
-        (r'admission webhook "([^"]+)" denied the request', "AdmissionWebhookDenied"),
-        (r"ValidatingAdmissionPolicy '([^']+)'.*denied request", "AdmissionPolicyDenied"),
-        (r"unable to create new content in namespace (\S+) because", "NamespaceTerminating"),
-        (r"exceeded quota: ([^,\s]+)|failed quota: ([^:\s]+)", "QuotaExceeded"),
-        (r'violates PodSecurity "([^"]+)"', "PodSecurityViolation"),
-        (r"is forbidden: \[?(?:maximum|minimum) \w+ usage per|max limit to request ratio", "LimitRangeViolated"),
-        (r'User "([^"]+)" cannot \w+ resource', "Forbidden"),
-        (r'attempting to grant RBAC permissions not currently held|is forbidden: user "([^"]+)"', "Forbidden"),
-        (r"invalid ownership metadata|exists and cannot be imported into the current release", "OwnedByAnother"),
-        (r"field is immutable|updates to statefulset spec for fields other than", "FieldImmutable"),
-        (r"conflict occurred while applying object|Apply failed with \d+ conflict", "FieldConflict"),
-        (r'field not declared in schema|unknown field "', "FieldUnknown"),
-        (r'Secret "sh\.helm\.release\.v1[^"]*" is invalid: data: Too long', "ReleaseTooLarge"),
-        (r"Request entity too large|etcdserver: request is too large", "ReleaseTooLarge"),
-        (r"metadata\.name: Invalid value|invalid release name", "NameInvalid"),
-        (_OBJECT + r": .* is invalid: ", "ObjectInvalid"),
-        (_OBJECT + r": failed to create typed patch object", "ObjectInvalid"),
-        (r"is invalid: [\w.\[\]]+: |unable to decode ", "ObjectInvalid"),
-        (r'no matches for kind "([^"]+)"|could not find the requested resource', "KindUnknown"),
-        (r'namespaces "([^"]+)" not found', "NamespaceMissing"),
-        (r"cannot reuse a name that is still in use", "ReleaseNotOurs"),
-        (r"another operation \(install/upgrade/rollback\) is in progress", "ReleaseLocked"),
-        (r"context canceled|signal: (?:killed|terminated)", "HelmKilled"),
-        (_HOOK + r".*(?:context deadline exceeded|timed out)", "HookTimedOut"),
-        (_HOOK, "HookFailed"),
-        (r"values don't meet the specifications of the schema", "ValuesRejectedBySchema"),
-        (r"chart requires kubeVersion", "KubernetesVersionUnsupported"),
-        (r"missing in charts/ directory: (.+)|chart dependencies processing failed", "DependencyMissing"),
-        (r'^path "([^"]+)" not found', "ChartNotFound"),
-        (
-            r"does not appear to be a gzipped archive|Chart\.yaml file is missing|gzip: invalid header",
-            "ChartUnreadable",
-        ),
-        (r'execution error at \(([^:)]+)|executing "([^"]+)" at|parse error at \(([^:)]+)', "ChartDoesNotRender"),
-        (
-            r"YAML parse error on (\S+):|error calling |nil pointer evaluating|template: ([^:]+):\d+",
-            "ChartDoesNotRender",
-        ),
-        (r"resource \S+ not ready\..*status: Failed", "JobFailed"),
-        (r"resource \S+ not ready|timed out waiting for|context deadline exceeded", "NotReadyInTime"),
-        (r"kubernetes cluster unreachable|connection refused|connection reset by peer", "ApiServerUnreachable"),
-        (r"no route to host|i/o timeout|TLS handshake|EOF$|server closed", "ApiServerUnreachable"),
-        (r"could not get (?:server version|apiVersions) from Kubernetes", "ApiServerUnreachable"),
-        (r"etcdserver: (?:request timed out|leader changed|no leader)", "ApiServerError"),
-        (r"[Tt]oo [Mm]any [Rr]equests|try again later", "ApiServerThrottling"),
-        (r"an error on the server|[Ii]nternal ?[Ee]rror|the server is currently unable", "ApiServerError"),
-        (r" is forbidden: ", "Forbidden"),
-    )
+_WEBHOOK = "Webhook {0}"
+_Row = tuple[str, str] | tuple[str, str, str]
+
+_ROWS: tuple[_Row, ...] = (
+    (r"no space left on device|etcdserver: mvcc: database space exceeded", "DiskFull"),
+    (r"asked for the client to provide credentials|\bUnauthorized\b", "CredentialsRejected"),
+    (
+        r'failed calling webhook "([^"]+)".*(?:context deadline exceeded|timed out)',
+        "AdmissionWebhookTimedOut",
+        _WEBHOOK,
+    ),
+    (r'failed calling webhook "([^"]+)"', "AdmissionWebhookUnreachable", _WEBHOOK),
+    (r'admission webhook "([^"]+)" denied the request', "AdmissionWebhookDenied"),
+    (r"conversion webhook for (\S+), Kind=(\w+) failed", "ConversionWebhookFailed", "{1} ({0})"),
+    (r"ValidatingAdmissionPolicy '([^']+)'.*denied request", "AdmissionPolicyDenied"),
+    (r"unable to create new content in namespace (\S+) because", "NamespaceTerminating", "Namespace {0}"),
+    (r"exceeded quota: ([^,\s]+)|failed quota: ([^:\s]+)", "QuotaExceeded"),
+    (r'violates PodSecurity "([^"]+)"', "PodSecurityViolation"),
+    (r"is forbidden: \[?(?:maximum|minimum) \w+ usage per|max limit to request ratio", "LimitRangeViolated"),
+    (r'User "([^"]+)" cannot \w+ resource', "Forbidden"),
+    (r'attempting to grant RBAC permissions not currently held|is forbidden: user "([^"]+)"', "Forbidden"),
+    (r"invalid ownership metadata|exists and cannot be imported into the current release", "OwnedByAnother"),
+    (r"field is immutable|updates to statefulset spec for fields other than", "FieldImmutable"),
+    (r"conflict occurred while applying object|Apply failed with \d+ conflict", "FieldConflict"),
+    (r'field not declared in schema|unknown field "', "FieldUnknown"),
+    (r'Secret "sh\.helm\.release\.v1[^"]*" is invalid: data: Too long', "ReleaseTooLarge"),
+    (r"Request entity too large|etcdserver: request is too large", "ReleaseTooLarge"),
+    (r"metadata\.name: Invalid value|invalid release name|release name \S+ exceeds max length", "NameInvalid"),
+    (_OBJECT + r": .* is invalid: ", "ObjectInvalid"),
+    (_OBJECT + r": failed to create typed patch object", "ObjectInvalid"),
+    (r"is invalid: [\w.\[\]]+: |unable to decode ", "ObjectInvalid"),
+    (r'no matches for kind "([^"]+)" in version "([^"]+)"', "KindUnknown", "{0} ({1})"),
+    (r'no matches for kind "([^"]+)"|could not find the requested resource', "KindUnknown"),
+    (r'namespaces "([^"]+)" not found', "NamespaceMissing", "Namespace {0}"),
+    (r"cannot reuse a name that is still in use", "ReleaseNotOurs"),
+    (r"another operation \(install/upgrade/rollback\) is in progress", "ReleaseLocked"),
+    (r"context canceled|signal: (?:killed|terminated)", "HelmKilled"),
+    (_HOOK + r".*(?:context deadline exceeded|timed out)", "HookTimedOut"),
+    (_HOOK, "HookFailed"),
+    (r"values don't meet the specifications of the schema.*?- at '/?([^']*)'", "ValuesRejectedBySchema"),
+    (r"values don't meet the specifications of the schema", "ValuesRejectedBySchema"),
+    (r"chart requires kubeVersion", "KubernetesVersionUnsupported"),
+    (r"missing in charts/ directory: (.+)", "DependencyMissing", "Chart {0}"),
+    (r"chart dependencies processing failed", "DependencyMissing"),
+    (r"charts are not installable", "ChartNotInstallable"),
+    (r'^path "([^"]+)" not found', "ChartNotFound"),
+    (r"does not appear to be a gzipped archive|Chart\.yaml file is missing|gzip: invalid header", "ChartUnreadable"),
+    (r'execution error at \(([^:)]+)|executing "([^"]+)" at|parse error at \(([^:)]+)', "ChartDoesNotRender"),
+    (r"YAML parse error on (\S+):|error calling |nil pointer evaluating|template: ([^:]+):\d+", "ChartDoesNotRender"),
+    (r"resource \S+ not ready\..*status: Failed", "JobFailed"),
+    (r"resource \S+ not ready|timed out waiting for|context deadline exceeded", "NotReadyInTime"),
+    (r"kubernetes cluster unreachable|connection refused|connection reset by peer", "ApiServerUnreachable"),
+    (r"no route to host|i/o timeout|TLS handshake|EOF$|server closed", "ApiServerUnreachable"),
+    (r"could not get (?:server version|apiVersions) from Kubernetes", "ApiServerUnreachable"),
+    (r"etcdserver: (?:request timed out|leader changed|no leader)", "ApiServerError"),
+    (r"[Tt]oo [Mm]any [Rr]equests|try again later", "ApiServerThrottling"),
+    (r"an error on the server|[Ii]nternal ?[Ee]rror|the server is currently unable", "ApiServerError"),
+    (r" is forbidden: ", "Forbidden"),
 )
+"""What Helm prints, the cause that it is, and the target's form where not the object that Helm names is at fault."""
+
+_WORDS = tuple((re.compile(row[0], re.DOTALL), row[1], row[2] if len(row) == 3 else "") for row in _ROWS)

@@ -211,7 +211,8 @@ def _newer(state: State, _effort: Effort, now: datetime) -> Act:
 
 
 def _corrupt(state: State, _effort: Effort, _now: datetime) -> Act:
-    return _give_up(finding("ReleaseRecordCorrupt", f"Helm's record of the release cannot be read: {state.detail}."))
+    message = f"Helm's record of the release cannot be read: {state.detail}."
+    return _give_up(finding("ReleaseRecordCorrupt", message, target=state.detail.partition(": ")[0]))
 
 
 def _terminating(_state: State, effort: Effort, now: datetime) -> Act:

@@ -19,7 +19,7 @@ from extensa.agent.installer import account, prepare_account, remove_account
 from extensa.agent.memory import FileMemory
 from extensa.agent.questions import Questions
 from extensa.agent.reporter import Reporter
-from extensa.helm.causes import finding
+from extensa.helm.causes import TABLE, finding
 from extensa.helm.errors import ClusterError, HelmError
 from extensa.helm.health import CURRENT, Health, Level
 from extensa.helm.readiness import Seen
@@ -231,11 +231,32 @@ def test_what_is_kept_is_named_and_counted() -> None:
 
 
 def test_a_failure_carries_its_next_step() -> None:
-    failure = observed.as_failure(finding("JobFailed", "Job j failed.", target="Job ns/j", step="ready"), str)
+    failure = observed.as_failure(finding("JobFailed", "Job j failed.", target="Job ns/j", step="ready"), str, DESIRED)
     document = observed.failed(DESIRED, None, NOW, failure=failure, mask=str)
 
     assert failure == document.failure
-    assert "Job j failed. Read the log of the Job's Pods." == document.statuses[0].message
+    assert f"Job j failed. {TABLE['JobFailed'].next_step}" == document.statuses[0].message
+
+
+@pytest.mark.parametrize(
+    ("code", "target"),
+    [
+        ("ChartNotFound", "Chart c 1.0.0"),
+        ("SettingInvalid", "configurationSettings"),
+        ("SettingsSealBroken", "configurationProtectedSettings"),
+        ("NamespaceTerminating", "Namespace ns"),
+        ("ApiServerUnreachable", "Cluster c1"),
+        ("HelmMissing", "Agent"),
+        ("HelmKilled", "Release ns/r"),
+    ],
+)
+def test_a_failure_that_names_no_object_is_of_the_thing_its_cause_is_about(code: str, target: str) -> None:
+    chart = Chart(name="c", version="1.0.0", digest="sha256:0", size=1)
+    where = "/subscriptions/s/resourceGroups/g/providers/X/managedClusters/c1/providers/Y/extensions/e"
+    of = msgspec.structs.replace(DESIRED, chart=chart, resource_id=where, namespace="ns", release="r")
+
+    assert target == observed.as_failure(finding(code), str, of).target
+    assert "Job ns/j" == observed.as_failure(finding(code, target="Job ns/j"), str, of).target
 
 
 def test_the_time_makes_no_difference() -> None:

@@ -212,7 +212,7 @@ def test_a_failure_without_a_cause_still_has_one() -> None:
     error = kept(settled(creating, operation, report, SOON)).error
 
     assert error is not None
-    assert "Unknown" == error["additionalInfo"][0]["info"]["code"]
+    assert "ReasonUnknown" == error["additionalInfo"][0]["info"]["code"]
 
 
 def test_words_are_bounded() -> None:

@@ -7,6 +7,7 @@ from extensa.helm.errors import ClusterError, HelmError
 from extensa.helm.health import CURRENT, Health, Level
 from extensa.helm.readiness import Seen, of_objects, progress
 from extensa.helm.release import ObjectRef
+from extensa.helm.removed_apis import removed_api
 
 
 def seen(kind: str, name: str, health: Health) -> Seen:
@@ -95,3 +96,23 @@ def test_others_that_wait_are_counted() -> None:
 
 def test_nothing_amiss_is_said_so() -> None:
     assert "NotReadyInTime" == of_objects([READY]).code
+
+
+@pytest.mark.parametrize(
+    ("target", "version", "says"),
+    [
+        ("Ingress (networking.k8s.io/v1beta1)", "networking.k8s.io/v1beta1", "since 1.22; networking.k8s.io/v1 took"),
+        ("PodSecurityPolicy (policy/v1beta1)", "policy/v1beta1", "since 1.25; pod security levels on namespaces took"),
+        ("PodDisruptionBudget (policy/v1beta1)", "policy/v1beta1", "since 1.25; policy/v1 took"),
+    ],
+)
+def test_what_kubernetes_has_removed_is_told_with_what_took_its_place(target: str, version: str, says: str) -> None:
+    found = removed_api(target, version)
+
+    assert found is not None
+    assert ("ApiVersionRemoved", target) == (found.code, found.target)
+    assert says in found.message
+
+
+def test_a_kind_of_somebody_elses_group_was_not_removed_by_kubernetes() -> None:
+    assert removed_api("Widget (example.com/v1)", "example.com/v1") is None

@@ -1,9 +1,9 @@
 // Command helm-engine does Helm's acts for one agent: a long-lived process that is told what to do on standard input, a
 // JSON object a line, and answers on standard output, an answer a line, in the order in which the acts end.
 //
-// It acts and never decides: what to do, when and how often is the agent's to say. It reads no arguments (what stands
-// there tells people whose it is) and no environment of Helm's; values and credentials come over the pipe or as names of files. When standard input closes, or
-// at SIGTERM, it cancels what is under way, lets Helm record that, and ends.
+// It acts and never decides: what to do, when and how often is the agent's to say. Its arguments only tell people whose
+// it is, and it reads no environment of Helm's; values and credentials come over the pipe or as names of files. When
+// standard input closes, or at SIGTERM, it cancels what is under way, lets Helm record that, and ends.
 package main
 
 import (
