@@ -72,7 +72,8 @@ def test_a_killed_child_is_replaced_and_the_work_ends(product: Product, program:
     assert victim is not None
     os.kill(victim, signal.SIGKILL)
 
-    assert "Succeeded" == _state(settled(product, name))
+    found = settled(product, name)
+    assert "Succeeded" == _state(found), found
     assert victim != child(product, program)
     assert "deployed" == eventually(lambda: revisions(product, name), within=60, wanted=bool)[-1]["status"]
     product.run("extension", "delete", *CLUSTER, "-n", name, "--yes")
