@@ -50,6 +50,7 @@ COMING = [
     "ReleaseLocked",
     "ReleaseNotOurs",
     "ReleaseRecordCorrupt",
+    "SealBroken",
     "Unschedulable",
     "VolumeLost",
     "VolumePending",

@@ -7,11 +7,12 @@ Each check adds every reason it finds and none raises; the sentences are Azure's
 import re
 from dataclasses import dataclass
 
+from extensa.arm.operations import Operation
 from extensa.base.errors import Problem, Problems
 from extensa.catalog.model import ExtensionType
 from extensa.clusters.model import Cluster
 from extensa.extensions.draft import Draft
-from extensa.extensions.model import Extension
+from extensa.extensions.model import Extension, State
 
 LONGEST_RELEASE = 53
 """Helm's own bound on release names."""
@@ -90,6 +91,24 @@ def check_cluster_stays(cluster: Cluster, problems: Problems) -> None:
             f"The cluster '{cluster.name}' is being deleted; another operation is in progress.",
             target=cluster.id,
             next_step="Wait until it is gone, create it again, then send this request again.",
+        )
+
+
+def check_going_on(existing: Extension, running: Operation | None, problems: Problems) -> None:
+    """Ask whether anything may be made of ``existing`` now: not while it is being deleted, nor while it is paused."""
+    if running is not None and running.doing == State.DELETING:
+        problems.add(
+            "ExtensionBeingDeleted",
+            f"The extension '{existing.name}' is being deleted; another operation is in progress.",
+            target=existing.id,
+            next_step="Wait until it is gone, then create it anew.",
+        )
+    if existing.paused:
+        problems.add(
+            "ExtensionPaused",
+            f"The extension '{existing.name}' is paused: nothing is changed until it is resumed.",
+            target=existing.id,
+            next_step=f"Resume it (extensa extension resume, or POST {existing.id}/resume), then send this again.",
         )
 
 

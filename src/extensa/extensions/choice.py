@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from extensa.base.errors import Problems
-from extensa.extensions import settings
+from extensa.extensions import policies, settings
 from extensa.extensions.draft import Draft
-from extensa.extensions.model import Extension, UpgradeMode
+from extensa.extensions.model import Extension, Policies, UpgradeMode
 
 DEFAULT_TRAIN = "Stable"
 
@@ -24,6 +24,7 @@ class Choice:
     release_train: str
     settings: Mapping[str, str]
     protected: Mapping[str, str]
+    policies: Policies
 
     def differs_from(self, extension: Extension, protected: Mapping[str, str]) -> bool:
         """Whether this asks for anything else than ``extension``, whose protected settings are ``protected``."""
@@ -33,6 +34,7 @@ class Choice:
             or self.release_train.casefold() != extension.release_train.casefold()
             or self.settings != extension.settings
             or self.protected != protected
+            or self.policies != extension.policies
         )
 
 
@@ -51,6 +53,7 @@ def replacing(draft: Draft, existing: Extension | None, protected: Mapping[str, 
             release_train=_spelled(draft.release_train or DEFAULT_TRAIN, existing),
             settings=settings.replaced(draft.settings),
             protected=settings.protected(protected, draft.protected),
+            policies=policies.laid_over(Policies() if existing is None else existing.policies, draft.policies),
         ),
         problems,
     )
@@ -74,6 +77,7 @@ def merging(draft: Draft, existing: Extension, protected: Mapping[str, str], pro
             release_train=_spelled(draft.release_train or existing.release_train, existing),
             settings=settings.merged(existing.settings, draft.settings),
             protected=settings.protected(protected, draft.protected),
+            policies=policies.laid_over(existing.policies, draft.policies),
         ),
         problems,
     )

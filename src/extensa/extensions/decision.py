@@ -15,14 +15,28 @@ from extensa.arm.resource_id import ResourceId
 from extensa.base.errors import Conflict, ExtensaError, NotFound, Problem, Problems, Refused
 from extensa.catalog.model import ExtensionType
 from extensa.clusters.model import Cluster
-from extensa.extensions.model import Extension
+from extensa.extensions.model import Extension, Protected
+from extensa.link.extension import Chart
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """An earlier configuration, opened: what a rollback goes back to."""
+
+    revision: int
+    version: str
+    chart: Chart | None
+    release_train: str
+    settings: Mapping[str, str]
+    protected: Protected | None
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """Everything a decision may know. ``protected`` are the stored protected settings, opened; ``claim`` is the row
     that holds the only place which the type has on this cluster, and ``occupant`` the id of who is in it; ``orphan`` is
-    an earlier extension of this id, forgotten by force, whose release may still be there.
+    an earlier extension of this id, forgotten by force, whose release may still be there. ``recalled`` is the revision
+    that was asked for, if it is among ``revisions``, the numbers of those that are kept.
     """
 
     id: ResourceId
@@ -40,19 +54,33 @@ class Facts:
     occupant: str | None = None
     orphan: Extension | None = None
     timeout: int = 600
+    recalled: Recalled | None = None
+    revisions: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What a DELETE asks for beside the removal; ``problems`` are its words that could not be read."""
+
+    force: bool = False
+    delete_crds: bool = False
+    remove_finalizers: bool = False
+    problems: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Write ``extension`` with its active ``operation``; ``protected`` is to be sealed into its envelope first (None:
-    the envelope is as it should be); ``superseded`` is the operation that this write ended.
+    """Write ``extension`` with its active ``operation`` (None: nothing is begun); ``protected`` is to be sealed into
+    its envelope first (None: the envelope is as it should be); ``superseded`` is the operation that this write ended.
+    ``reason`` names what has led to a new revision, and is empty where there is none.
     """
 
     extension: Extension
-    operation: Operation
+    operation: Operation | None
     created: bool
     protected: Mapping[str, str] | None = None
     superseded: Operation | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from extensa.base.errors import Problem
 from extensa.extensions.model import Plan, UpgradeMode
+from extensa.extensions.policies import SILENT, PolicyWishes
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +22,12 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The wishes of one PUT or PATCH.
+    """The wishes of one PUT, PATCH or rollback.
 
     ``settings`` and ``protected`` map keys to text, or to None where the body said null. ``names_version`` tells a
     ``version`` of null (follow the train again, in a PATCH) from none at all. ``sees_mode`` is False for an api-version
-    in which the upgrade mode cannot be seen, so that its silence on it means nothing.
+    in which the upgrade mode cannot be seen, so that its silence on it means nothing. ``revision`` is the earlier
+    configuration that a rollback asks for.
     """
 
     extension_type: str | None = None
@@ -42,4 +44,6 @@ class Draft:
     managed_by: str | None = None
     provisioning_state: str | None = None
     sees_mode: bool = False
+    policies: PolicyWishes = SILENT
+    revision: int | None = None
     problems: tuple[Problem, ...] = ()

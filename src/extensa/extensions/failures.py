@@ -12,7 +12,7 @@ from typing import Any
 from extensa.arm.envelope import error_object
 from extensa.clusters.model import Cluster
 from extensa.extensions.model import State
-from extensa.link.extension import Failure
+from extensa.link.extension import Failure, Remedy
 
 CODE = "ExtensionOperationFailed"
 """The code of every failed operation, as Azure has it; ours stands in ``additionalInfo``."""
@@ -42,6 +42,10 @@ _ROWS = (
         "Look at the agent's log for this correlation id (`extensa logs agent`), then retry."),
     ServerCause("ExtensionGone", "", "The extension was removed while the operation ran.",
         "Create it again if it is still wanted."),
+    ServerCause("SealBroken", "the extension: its resource id",
+        "The protected settings cannot be opened, so that no agent can be given them.",
+        "If the database or the keys folder was put back from a copy, put back both from the same one; otherwise write "
+        "the protected settings again."),
     ServerCause("ReasonUnknown", "", "The agent gave up without saying why.",
         "Look at the agent's log for this correlation id (`extensa logs agent`)."),
 )  # fmt: skip
@@ -54,6 +58,7 @@ _LEADS = {
     State.UPDATING: ("Helm Upgrade Failed", "Update", "UpgradeFailed"),
     State.DELETING: ("Helm Uninstall Failed", "Delete", "UninstallationFailed"),
 }
+_NAMES = {State.CREATING: "installation", State.UPDATING: "upgrade", State.DELETING: "removal"}
 _LONGEST = 4000
 _SILENT = timedelta(minutes=3)
 
@@ -77,8 +82,26 @@ def sentence(failure: Failure, doing: State) -> str:
     )
 
 
-def error(failure: Failure, doing: State) -> dict[str, Any]:
-    """Return the ARM error object for ``failure``: what an operation ends with and ``errorInfo`` shows."""
+def remedied(remedy: Remedy, doing: State) -> str:
+    """Return what was done after a failure while ``doing``, in one sentence.
+
+    "The upgrade failed and was rolled back to revision 3 (version 1.2.0)."
+    """
+    what = f"The {_NAMES[doing]} failed"
+    version = f" (version {remedy.chart_version})" if remedy.chart_version else ""
+    place = f" to revision {remedy.revision}{version}" if remedy.revision else version
+    rollback = remedy.step == "rollback"
+    if remedy.failure is None:
+        return f"{what} and was rolled back{place}." if rollback else f"{what} and the release was uninstalled."
+    act = f"rolling it back{place}" if rollback else "uninstalling the release"
+    advice = f" {remedy.failure.next_step}" if remedy.failure.next_step else ""
+    return f"{what}, and {act} failed, too: {remedy.failure.message}{advice}"
+
+
+def error(failure: Failure, doing: State, remedy: Remedy | None = None) -> dict[str, Any]:
+    """Return the ARM error object for ``failure``: what an operation ends with and ``errorInfo`` shows; ``remedy`` is
+    what was done after it.
+    """
     return error_object(
         CODE,
         sentence(failure, doing),
@@ -93,9 +116,22 @@ def error(failure: Failure, doing: State) -> dict[str, Any]:
                     "step": failure.step,
                     "target": failure.target,
                 },
-            }
+            },
+            *([] if remedy is None else [_remedy(remedy, doing)]),
         ],
     )
+
+
+def _remedy(remedy: Remedy, doing: State) -> dict[str, Any]:
+    info: dict[str, Any] = {"step": remedy.step, "message": remedied(remedy, doing)}
+    if remedy.revision:
+        info["revision"] = remedy.revision
+    if remedy.chart_version:
+        info["version"] = remedy.chart_version
+    if remedy.failure is not None:
+        told = remedy.failure
+        info["failure"] = {"code": told.code, "message": told.message, "target": told.target}
+    return {"type": "ExtensaRemedy", "info": info}
 
 
 def unanswered(cluster: Cluster, progress: str, now: datetime) -> Failure:

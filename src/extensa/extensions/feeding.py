@@ -5,16 +5,20 @@ moment, and sealed to the agent's own key. One document that cannot be opened ne
 """
 
 import asyncio
+import contextlib
 
 from msgspec.structs import replace
 
+from extensa.base.clock import Clock
 from extensa.base.errors import ExtensaError, Refused
 from extensa.base.log import get_logger
-from extensa.extensions import records
+from extensa.extensions import failures, records
 from extensa.extensions.project import AtRest
+from extensa.extensions.reports import active_operation
+from extensa.extensions.settle import unserved
 from extensa.link.extension import DesiredExtension, ExtensionFeed
 from extensa.link.sealing import Sealed, seal
-from extensa.store.port import FeedRow, Store
+from extensa.store.port import FeedRow, StaleWrite, Store
 from extensa.store.vault import Vault
 
 PAGE = 100
@@ -28,9 +32,10 @@ _log = get_logger("extensions")
 class Feeding:
     """The giving side of the first pair."""
 
-    def __init__(self, store: Store, vault: Vault) -> None:
+    def __init__(self, store: Store, vault: Vault, clock: Clock) -> None:
         self._store = store
         self._vault = vault
+        self._clock = clock
 
     async def feed(self, agent: str, *, after: int, wait: float, agent_key: str) -> ExtensionFeed:
         """Return what ``agent`` should know after the cursor ``after``, waiting up to ``wait`` seconds for something.
@@ -48,13 +53,13 @@ class Feeding:
                 rows = await self._store.feed(lane, after=after, limit=limit)
         desired: list[DesiredExtension] = []
         for number, row in enumerate(rows):
-            if (document := self._served(row, agent_key)) is not None:
+            if (document := await self._served(row, agent_key)) is not None:
                 desired.append(document)
             if number % PAGE == PAGE - 1:
                 await asyncio.sleep(0)  # sealing thousands of documents must not hold up everybody else
         return ExtensionFeed(cursor=rows[-1].sequence if rows else after, desired=desired)
 
-    def _served(self, row: FeedRow, agent_key: str) -> DesiredExtension | None:
+    async def _served(self, row: FeedRow, agent_key: str) -> DesiredExtension | None:
         kept = records.at_rest_of(row.body)
         try:
             return replace(kept.desired, protected=self._sealed(kept, agent_key))
@@ -62,7 +67,22 @@ class Feeding:
             if isinstance(error, Refused):
                 raise
             _log.error("a desired document cannot be served", extension=kept.desired.resource_id, code=error.code)
+            if error.code == "SealBroken":
+                with contextlib.suppress(StaleWrite):  # who wrote in the meantime has another document
+                    await self._give_up(row.key, kept.desired, error)
             return None
+
+    async def _give_up(self, key: str, desired: DesiredExtension, error: ExtensaError) -> None:
+        """End the operation that waits for a document which can never be served: it would run into its deadline."""
+        row = await self._store.get(key)
+        extension = None if row is None else records.extension_of(row.body)
+        if row is None or extension is None or extension.generation != desired.generation:
+            return
+        failure = failures.found("SealBroken", error.message, extension.id)
+        now = self._clock()
+        outcome = unserved(extension, await active_operation(self._store, extension), failure, now)
+        if outcome is not None:
+            await self._store.commit(records.settled(extension, row.etag, outcome, now))
 
     def _sealed(self, kept: AtRest, agent_key: str) -> Sealed | None:
         if kept.envelope is None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from extensa.link.extension import ObjectHealth, ObservedExtension
+from extensa.link.extension import Failure, ObjectHealth, ObservedExtension
 
 MASK = "******"
 _SHORT = 4
@@ -25,19 +25,27 @@ def masked(observed: ObservedExtension, secrets: Iterable[str]) -> ObservedExten
     blot = blotter(secrets)
     if blot is None:
         return observed
-    failure = observed.failure
+    remedy = observed.remedy
     return replace(
         observed,
         statuses=[replace(s, code=blot(s.code), message=blot(s.message)) for s in observed.statuses],
         objects=[_blotted(each, blot) for each in observed.objects],
-        failure=failure
-        and replace(
-            failure,
-            message=blot(failure.message),
-            target=blot(failure.target),
-            next_step=blot(failure.next_step),
-            raw=blot(failure.raw),
-        ),
+        failure=_plain(observed.failure, blot),
+        drift=[
+            replace(d, name=blot(d.name), path=blot(d.path), wanted=blot(d.wanted), found=blot(d.found))
+            for d in observed.drift
+        ],
+        remedy=remedy and replace(remedy, failure=_plain(remedy.failure, blot)),
+    )
+
+
+def _plain(failure: Failure | None, blot: Callable[[str], str]) -> Failure | None:
+    return failure and replace(
+        failure,
+        message=blot(failure.message),
+        target=blot(failure.target),
+        next_step=blot(failure.next_step),
+        raw=blot(failure.raw),
     )
 
 

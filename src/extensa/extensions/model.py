@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from extensa.arm.system_data import SystemData
-from extensa.link.extension import Chart, Failure, Phase, Presence, Status
+from extensa.link.extension import Chart, DriftPolicy, Failure, FailurePolicy, Phase, Presence, Remedy, Status
 
 TYPE = "Microsoft.KubernetesConfiguration/extensions"
 """The resource type, as spelled in ``type`` on the wire."""
@@ -60,8 +60,18 @@ class Identity(Struct, frozen=True, kw_only=True):
     principal_id: str
 
 
+class Policies(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the caller chose of failures, drift and adoption. ``timeout`` is in seconds, None for the server's own."""
+
+    failure: FailurePolicy = FailurePolicy()
+    timeout: int | None = None
+    drift: DriftPolicy = DriftPolicy()
+    adopt: bool = False
+
+
 class Observation(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The newest report of the agent, without its objects (kept in a row of their own, `objects_digest` names them).
+    """The newest report of the agent, without its objects and its drift (kept in rows of their own, which
+    `objects_digest` and `drift_digest` name).
 
     ``observed_at`` is the agent's clock and orders reports of one generation; ``heard_at`` is ours and feeds deadlines.
     """
@@ -77,6 +87,10 @@ class Observation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     failure: Failure | None = None
     evidence: str = ""
     """The id of what the agent has kept of this failure."""
+    drift_count: int = 0
+    drift_digest: str = ""
+    remedy: Remedy | None = None
+    """What was done after this failure."""
 
 
 class Extension(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -100,7 +114,9 @@ class Extension(Struct, frozen=True, kw_only=True, omit_defaults=True):
     plan: Plan | None = None
     identity: Identity | None = None
     managed_by: str | None = None
+    policies: Policies = Policies()
     timeout: int = 600
+    """Seconds that one effort may take: as the caller chose, else as the server had it when the extension was made."""
     claim: str = ""
     """The row that holds the one place which the type has on this cluster; empty when it has many."""
 
@@ -109,6 +125,14 @@ class Extension(Struct, frozen=True, kw_only=True, omit_defaults=True):
     chart: Chart | None
     presence: Presence = Presence.PRESENT
     generation: int = 1
+    revision: int = 0
+    """The number of the newest accepted configuration; what each was stands in the history."""
+    hold: bool = False
+    """No act is wanted: the work was canceled, or the extension is ``paused``."""
+    paused: bool = False
+    """Only ``resume`` and DELETE go on from here."""
+    delete_crds: bool = False
+    remove_finalizers: bool = False
     correlation_id: str
     operation_id: str
     """The operation of the newest accepted write, ended or not."""

@@ -2,6 +2,8 @@
 
     {extension id}                             the record itself
     {extension id}/objects                     the objects last seen, apart because they are many and seldom read
+    {extension id}/drift                       which of their fields were not what the release says
+    {extension id}/revisions/…                 what was accepted and what became of it, see ``revisions``
     {extension id}/evidence                    which failures there is evidence of, and below it /0 to /4: the evidence
     {extension id}/evidence/due                evidence the agent has and was not asked for yet
     {extension id}/orphan                      a record forgotten by force whose release the agent has yet to remove
@@ -20,12 +22,13 @@ import msgspec
 from msgspec import Struct
 
 from extensa.arm.operations import Operation
+from extensa.extensions import revisions
 from extensa.extensions.decision import Accepted, Removed
 from extensa.extensions.model import TYPE, Extension
 from extensa.extensions.project import AtRest, project
 from extensa.extensions.settle import Settled
 from extensa.link.evidence import MOST_KEPT
-from extensa.link.extension import ObjectHealth
+from extensa.link.extension import Drift, ObjectHealth
 from extensa.store.port import (
     DeleteFeed,
     DeleteResource,
@@ -57,6 +60,13 @@ class SeenObjects(Struct, frozen=True, kw_only=True):
     objects: list[ObjectHealth]
 
 
+class SeenDrift(Struct, frozen=True, kw_only=True):
+    """The fields that were last seen to be others than the release says, and when we heard of it."""
+
+    heard_at: datetime
+    drift: list[Drift]
+
+
 class EvidenceDue(Struct, frozen=True, kw_only=True):
     """Evidence that an agent has said it keeps: of which extension (its row key), generation, and under which id."""
 
@@ -66,6 +76,7 @@ class EvidenceDue(Struct, frozen=True, kw_only=True):
 
 
 _objects = msgspec.json.Decoder(SeenObjects)
+_drift = msgspec.json.Decoder(SeenDrift)
 _due = msgspec.json.Decoder(EvidenceDue)
 _text = msgspec.json.Decoder(str)
 
@@ -93,6 +104,11 @@ def uid_key(uid: str) -> str:
 def objects_key(extension: Extension) -> str:
     """Return the row of the objects last seen."""
     return f"{extension.key}/objects"
+
+
+def drift_key(extension: Extension) -> str:
+    """Return the row of the drift last seen."""
+    return f"{extension.key}/drift"
 
 
 def evidence_key(extension_key: str) -> str:
@@ -140,6 +156,11 @@ def objects_of(body: bytes) -> SeenObjects:
     return _objects.decode(body)
 
 
+def drift_of(body: bytes) -> SeenDrift:
+    """Return the drift in its row."""
+    return _drift.decode(body)
+
+
 def due_of(body: bytes) -> EvidenceDue:
     """Return the evidence that is due, from its row."""
     return _due.decode(body)
@@ -151,12 +172,17 @@ def text_of(body: bytes) -> str:
 
 
 def accepted(
-    decision: Accepted, etag: str | None, previous_agent: str | None, orphan: tuple[Extension, str] | None
+    decision: Accepted,
+    etag: str | None,
+    previous_agent: str | None,
+    orphan: tuple[Extension, str] | None,
+    kept: revisions.Kept | None = None,
 ) -> list[Write]:
-    """Return the writes of an accepted PUT, PATCH or DELETE over the record at ``etag`` (None: there is none).
+    """Return the writes of an accepted PUT, PATCH, DELETE or action over the record at ``etag`` (None: there is none).
 
-    A new extension takes the place of the ``orphan`` of its id, given with the etag of its row: its document in the
-    feed takes the place of the orphan's, so that an agent is never told two things about one id.
+    ``kept`` is the configuration that is new, if one is, for the history. A new extension takes the place of the
+    ``orphan`` of its id, given with the etag of its row: its document in the feed takes the place of the orphan's, so
+    that an agent is never told two things about one id.
     """
     extension = decision.extension
     writes: list[Write] = [
@@ -164,6 +190,11 @@ def accepted(
         *_operations(decision.operation, decision.superseded),
         _desired(extension),
     ]
+    if decision.superseded is not None:
+        before = extension.revision - (kept is not None)
+        writes += revisions.overtaken(extension, before, decision.superseded)
+    if kept is not None:
+        writes.append(revisions.begun(extension, kept))
     if decision.created:
         writes += _replaced(orphan, extension)
         writes.append(_row(uid_key(extension.uid), UID_TYPE, extension.key))
@@ -192,13 +223,18 @@ def settled(before: Extension, etag: str, outcome: Settled, now: datetime) -> li
     """Return the writes of what a report, a deadline or a lost cluster came to."""
     if outcome.extension is None:
         return [*_gone(before, etag), *_operations(outcome.operation)]
-    writes = [_record(outcome.extension, etag), *_operations(outcome.operation)]
+    writes = [
+        _record(outcome.extension, etag),
+        *_operations(outcome.operation),
+        *revisions.settled(before, outcome.extension, outcome.operation, now),
+    ]
     if outcome.extension.generation != before.generation:
         writes.append(_desired(outcome.extension))
     if outcome.objects is not None:
-        seen = SeenObjects(heard_at=now, objects=outcome.objects)
-        key = objects_key(before)
-        writes.append(PutResource(key, "extensa/extensionobjects", _encode(seen), Expect.ANYTHING))
+        writes.append(_objects_row(before, outcome.objects, now))
+    if outcome.drift is not None:
+        drifted = _encode(SeenDrift(heard_at=now, drift=outcome.drift))
+        writes.append(PutResource(drift_key(before), "extensa/extensiondrift", drifted, Expect.ANYTHING))
     known = before.observed.evidence if before.observed is not None else ""
     fresh = outcome.extension.observed.evidence if outcome.extension.observed is not None else ""
     if fresh and fresh != known:
@@ -215,11 +251,28 @@ def mended(extension: Extension, etag: str, previous_agent: str) -> list[Write]:
     return writes
 
 
+def orphan_kept(
+    before: Extension,
+    after: Extension,
+    etag: str,
+    objects: list[ObjectHealth] | None = None,
+    heard_at: datetime | None = None,
+) -> list[Write]:
+    """Return the writes that change an orphan whose row is at ``etag``; ``objects``, if given, are what is left."""
+    writes: list[Write] = [PutResource(orphan_key(after.key), ORPHAN_TYPE, _encode(after), etag)]
+    if after.generation != before.generation or after.agent != before.agent:
+        writes.append(_desired(after))
+    if objects is not None and heard_at is not None:
+        writes.append(_objects_row(after, objects, heard_at))
+    return writes
+
+
 def orphan_gone(orphan: Extension, etag: str) -> list[Write]:
     """Return the writes that forget an orphan whose row is at ``etag``: not one that a new extension has replaced."""
     return [
         DeleteResource(orphan_key(orphan.key), etag),
         DeleteResource(uid_key(orphan.uid)),
+        DeleteResource(objects_key(orphan)),
         DeleteFeed(lane(orphan.agent), orphan.key),
     ]
 
@@ -234,7 +287,11 @@ def _replaced(orphan: tuple[Extension, str] | None, extension: Extension) -> lis
     if orphan is None:
         return [Require(orphan_key(extension.key), Expect.ABSENT)]
     before, etag = orphan
-    writes: list[Write] = [DeleteResource(orphan_key(before.key), etag), DeleteResource(uid_key(before.uid))]
+    writes: list[Write] = [
+        DeleteResource(orphan_key(before.key), etag),
+        DeleteResource(uid_key(before.uid)),
+        DeleteResource(objects_key(before)),
+    ]
     if before.agent != extension.agent:
         writes.append(DeleteFeed(lane(before.agent), before.key))
     return writes
@@ -245,6 +302,8 @@ def _gone(extension: Extension, etag: str) -> list[Write]:
         DeleteResource(extension.key, etag),
         DeleteResource(uid_key(extension.uid)),
         DeleteResource(objects_key(extension)),
+        DeleteResource(drift_key(extension)),
+        *revisions.forgotten(extension),
         DeleteResource(evidence_key(extension.key)),
         DeleteResource(evidence_due_key(extension.key)),
         *(DeleteResource(evidence_slot(extension.key, number)) for number in range(MOST_KEPT)),
@@ -257,6 +316,11 @@ def _gone(extension: Extension, etag: str) -> list[Write]:
 
 def _record(extension: Extension, expect: str | Expect) -> Write:
     return PutResource(extension.key, ROW_TYPE, _encode(extension), expect)
+
+
+def _objects_row(extension: Extension, objects: list[ObjectHealth], now: datetime) -> Write:
+    seen = SeenObjects(heard_at=now, objects=objects)
+    return PutResource(objects_key(extension), "extensa/extensionobjects", _encode(seen), Expect.ANYTHING)
 
 
 def _desired(extension: Extension) -> Write:

@@ -11,8 +11,8 @@ from extensa.arm.operations import Operation
 from extensa.base.clock import Clock
 from extensa.base.errors import ExtensaError, Unavailable
 from extensa.base.log import correlated, get_logger
-from extensa.extensions import records
-from extensa.extensions.masking import masked
+from extensa.extensions import orphans, records
+from extensa.extensions.masking import MASK, masked
 from extensa.extensions.model import Extension
 from extensa.extensions.settle import Settled, overtaken, settle
 from extensa.link.extension import ExtensionReports, ObservedExtension, Phase
@@ -95,14 +95,22 @@ class Reports:
         return None if pointer is None else await self._store.get(records.text_of(pointer.body))
 
     async def _settle_orphan(self, orphan: Extension, etag: str, observed: ObservedExtension) -> bool:
-        """Forget an orphan that was seen gone; return False when its row was just replaced by another."""
-        if orphan.generation != observed.generation or observed.phase is not Phase.GONE:
+        """Forget an orphan that was seen gone, else remember what was seen of it; return False when its row was just
+        replaced by another.
+        """
+        gone = orphan.generation == observed.generation and observed.phase is Phase.GONE
+        now = self._clock()
+        fresh = orphans.seen(orphan, observed, now)
+        if not gone and fresh is None:
             return True
         try:
-            await self._store.commit(records.orphan_gone(orphan, etag))
+            if gone or fresh is None:
+                await self._store.commit(records.orphan_gone(orphan, etag))
+                _log.info("orphan removed", extension=orphan.id, uid=orphan.uid)
+            else:
+                await self._store.commit(records.orphan_kept(orphan, fresh, etag, observed.objects, now))
         except StaleWrite:
             return False
-        _log.info("orphan removed", extension=orphan.id, uid=orphan.uid)
         return True
 
     def _masked(self, extension: Extension, observed: ObservedExtension) -> ObservedExtension:
@@ -112,8 +120,14 @@ class Reports:
             return masked(observed, opened(self._vault, extension).values())
         except ExtensaError:
             # Which texts to look for cannot be known, so only what the agent composes itself is kept.
-            failure = observed.failure and replace(observed.failure, raw="")
-            return replace(observed, failure=failure)
+            remedy, told = observed.remedy, observed.failure
+            fallen = remedy and remedy.failure
+            return replace(
+                observed,
+                failure=told and replace(told, raw=""),
+                drift=[replace(each, wanted=MASK, found=MASK) for each in observed.drift],
+                remedy=remedy and replace(remedy, failure=fallen and replace(fallen, raw="")),
+            )
 
 
 def _tell(before: Extension, outcome: Settled) -> None:

@@ -7,11 +7,10 @@ They collect every reason for refusal before they refuse; the checks of a new ex
 from msgspec.structs import replace
 
 from extensa.arm import operations, system_data
-from extensa.arm.operations import Operation, Style
 from extensa.base.errors import Problems
 from extensa.base.ids import named_id
 from extensa.clusters.model import Cluster
-from extensa.extensions import admission, choice
+from extensa.extensions import admission, choice, policies
 from extensa.extensions.choice import Choice
 from extensa.extensions.decision import (
     Absent,
@@ -19,12 +18,14 @@ from extensa.extensions.decision import (
     Denied,
     Facts,
     Reasons,
+    Removal,
     Removed,
     Unchanged,
     missing,
     missing_cluster,
 )
 from extensa.extensions.draft import Draft
+from extensa.extensions.generation import active, begin, begun, doing_of
 from extensa.extensions.model import Extension, Identity, Protected, State
 from extensa.extensions.resolution import Resolved, resolve
 from extensa.link.extension import Presence
@@ -39,7 +40,7 @@ def decide_put(draft: Draft, facts: Facts) -> Accepted | Unchanged | Denied:
     reasons = Reasons(Problems([*draft.problems]))
     wanted = choice.replacing(draft, facts.existing, facts.protected, reasons.wrong)
     _check_change(draft, facts.existing, facts.cluster, facts, reasons)
-    return _change(wanted, facts, facts.existing, facts.cluster, reasons)
+    return _change(wanted, facts, facts.existing, facts.cluster, reasons, reason="Put")
 
 
 def decide_patch(draft: Draft, facts: Facts) -> Accepted | Unchanged | Denied:
@@ -51,22 +52,31 @@ def decide_patch(draft: Draft, facts: Facts) -> Accepted | Unchanged | Denied:
     reasons = Reasons(Problems([*draft.problems]))
     wanted = choice.merging(draft, facts.existing, facts.protected, reasons.wrong)
     _check_change(draft, facts.existing, facts.cluster, facts, reasons)
-    return _change(wanted, facts, facts.existing, facts.cluster, reasons)
+    return _change(wanted, facts, facts.existing, facts.cluster, reasons, reason="Patch")
 
 
-def decide_delete(facts: Facts, *, force: bool) -> Accepted | Unchanged | Removed | Absent | Denied:
-    """Decide a DELETE: ask the agent for absence, join a deletion that runs, or with ``force`` forget at once."""
+def decide_delete(facts: Facts, *, flags: Removal) -> Accepted | Unchanged | Removed | Absent | Denied:
+    """Decide a DELETE: ask the agent for absence, join a deletion that runs and takes as much with it, or, by force,
+    forget at once.
+    """
     existing = facts.existing
+    if flags.problems:
+        return Denied(flags.problems, 400)
     if existing is None:
         return Denied((missing_cluster(facts.id.scope),), 404) if facts.cluster is None else Absent()
-    active = _active(facts)
-    if active is not None and active.doing == State.DELETING and not force:
-        return Unchanged(existing, active)
-    going = _begin(existing, State.DELETING, facts, presence=Presence.ABSENT)
-    superseded = active and operations.superseded(active, facts.now)
-    if force:
+    running = active(facts)
+    deleting = running is not None and running.doing == State.DELETING
+    crds = flags.delete_crds or (deleting and existing.delete_crds)
+    finalizers = flags.remove_finalizers or (deleting and existing.remove_finalizers)
+    same = (crds, finalizers) == (existing.delete_crds, existing.remove_finalizers)
+    if deleting and same and not flags.force:
+        return Unchanged(existing, running)
+    going = begin(existing, State.DELETING, facts, presence=Presence.ABSENT)
+    going = replace(going, delete_crds=crds, remove_finalizers=finalizers)
+    superseded = running and operations.superseded(running, facts.now)
+    if flags.force:
         return Removed(replace(going, operation=None), superseded)
-    return Accepted(going, _operation(going, State.DELETING, facts), created=False, superseded=superseded)
+    return Accepted(going, begun(going, State.DELETING, facts), created=False, superseded=superseded)
 
 
 def _create(draft: Draft, facts: Facts, cluster: Cluster) -> Accepted | Denied:
@@ -78,6 +88,8 @@ def _create(draft: Draft, facts: Facts, cluster: Cluster) -> Accepted | Denied:
     admission.check_type(draft, facts.extension_type, cluster, wrong)
     admission.check_cluster_stays(cluster, reasons.busy)
     wanted = choice.replacing(draft, None, {}, wrong)
+    timeout = wanted.policies.timeout or facts.timeout
+    policies.check(wanted.policies, timeout, wrong)
     place, resolved = admission.Place(False, ""), Resolved("", None)
     if facts.extension_type is not None:
         place = admission.place(facts.id.name, draft, facts.extension_type, wrong)
@@ -102,7 +114,9 @@ def _create(draft: Draft, facts: Facts, cluster: Cluster) -> Accepted | Denied:
         plan=draft.plan,
         identity=_identity(draft, facts),
         managed_by=draft.managed_by,
-        timeout=facts.timeout,
+        policies=wanted.policies,
+        timeout=timeout,
+        revision=1,
         claim="" if place.namespaced else facts.claim,
         version=resolved.version,
         chart=resolved.chart,
@@ -112,8 +126,8 @@ def _create(draft: Draft, facts: Facts, cluster: Cluster) -> Accepted | Denied:
         state=State.CREATING,
         system_data=system_data.created(facts.caller, facts.now),
     )
-    operation = _operation(extension, State.CREATING, facts)
-    return Accepted(extension, operation, created=True, protected=wanted.protected or None)
+    operation = begun(extension, State.CREATING, facts)
+    return Accepted(extension, operation, created=True, protected=wanted.protected or None, reason="Put")
 
 
 def _unsealed(wanted: Choice) -> Protected | None:
@@ -132,82 +146,44 @@ def _check_change(draft: Draft, existing: Extension, cluster: Cluster, facts: Fa
     admission.check_identity(cluster, draft, reasons.wrong)
     admission.check_cluster_stays(cluster, reasons.busy)
     _check_state(draft, existing, reasons.wrong)
-    active = _active(facts)
-    if active is not None and active.doing == State.DELETING:
-        reasons.busy.add(
-            "ExtensionBeingDeleted",
-            f"The extension '{existing.name}' is being deleted; another operation is in progress.",
-            target=existing.id,
-            next_step="Wait until it is gone, then create it anew.",
-        )
+    admission.check_going_on(existing, active(facts), reasons.busy)
 
 
 def _change(
-    wanted: Choice, facts: Facts, existing: Extension, cluster: Cluster, reasons: Reasons
+    wanted: Choice, facts: Facts, existing: Extension, cluster: Cluster, reasons: Reasons, *, reason: str
 ) -> Accepted | Unchanged | Denied:
-    active = _active(facts)
-    again = active is None and existing.state is not State.SUCCEEDED
+    running = active(facts)
+    again = running is None and existing.state is not State.SUCCEEDED
     if not again and not wanted.differs_from(existing, facts.protected):
-        return reasons.denied() or Unchanged(existing, active)
+        return reasons.denied() or Unchanged(existing, running)
+    timeout = wanted.policies.timeout or (facts.timeout if existing.policies.timeout else existing.timeout)
+    policies.check(wanted.policies, timeout, reasons.wrong)
     resolved = resolve(wanted, existing, facts.extension_type, cluster.location, reasons.wrong)
     if denied := reasons.denied():
         return denied
-    doing = State.UPDATING if existing.installed_version else State.CREATING
+    doing = doing_of(existing)
     resealed = wanted.protected != facts.protected
     extension = replace(
-        _begin(existing, doing, facts, presence=Presence.PRESENT),
+        begin(existing, doing, facts, presence=Presence.PRESENT),
         agent=cluster.agent,
         mode=wanted.mode,
         release_train=wanted.release_train,
         pinned=wanted.pinned,
         settings=dict(wanted.settings),
         protected=_unsealed(wanted) if resealed else existing.protected,
+        policies=wanted.policies,
+        timeout=timeout,
         version=resolved.version,
         chart=resolved.chart,
     )
     return Accepted(
         extension,
-        _operation(extension, doing, facts),
+        begun(extension, doing, facts),
         created=False,
         protected=wanted.protected if resealed else None,
-        superseded=active and operations.superseded(active, facts.now),
+        superseded=running and operations.superseded(running, facts.now),
+        reason=reason,
     )
-
-
-def _begin(existing: Extension, doing: State, facts: Facts, *, presence: Presence) -> Extension:
-    """``existing`` at its next generation, with a fresh active operation and a clean slate for what is seen."""
-    return replace(
-        existing,
-        generation=existing.generation + 1,
-        presence=presence,
-        state=doing,
-        correlation_id=facts.correlation_id,
-        operation_id=facts.fresh_operation,
-        operation=facts.fresh_operation,
-        statuses=[],
-        error=None,
-        system_data=system_data.modified(existing.system_data, facts.caller, facts.now),
-    )
-
-
-def _operation(extension: Extension, doing: State, facts: Facts) -> Operation:
-    return operations.begun(
-        operation_id=facts.fresh_operation,
-        resource_id=extension.id,
-        resource_uid=extension.uid,
-        style=Style.EXTENSIONS,
-        doing=doing,
-        now=facts.now,
-        correlation_id=facts.correlation_id,
-        generation=extension.generation,
-    )
-
-
-def _active(facts: Facts) -> Operation | None:
-    operation, existing = facts.operation, facts.existing
-    if operation is None or existing is None or operation.terminal or operation.id != existing.operation:
-        return None
-    return operation
 
 
 def _check_state(draft: Draft, existing: Extension, wrong: Problems) -> None:

@@ -16,18 +16,28 @@ from extensa.base.clock import Clock, arm_time
 from extensa.base.errors import ExtensaError, Unavailable
 from extensa.base.ids import new_id
 from extensa.extensions import records
+from extensa.extensions.commands import (
+    decide_cancel,
+    decide_pause,
+    decide_resume,
+    decide_retry,
+    decide_rollback,
+    read_rollback,
+)
 from extensa.extensions.decision import Absent, Accepted, Denied, Removed, missing, missing_cluster
 from extensa.extensions.draft import Draft
 from extensa.extensions.evidence import Shelf
 from extensa.extensions.feeding import Feeding
 from extensa.extensions.masking import masked_objects
 from extensa.extensions.model import TYPE, Extension, State
+from extensa.extensions.orphan_binding import Orphans
 from extensa.extensions.reports import Reports, opened
+from extensa.extensions.revisions import History
 from extensa.extensions.rules import decide_delete, decide_patch, decide_put
 from extensa.extensions.source import Catalog, Clusters, Questions
 from extensa.extensions.sweep import Sweep
 from extensa.extensions.versions import KNOWN, shape_of
-from extensa.extensions.versions.reader import read
+from extensa.extensions.versions.reader import read, read_removal
 from extensa.extensions.versions.renderer import render
 from extensa.extensions.versions.shape import Shape
 from extensa.extensions.writing import Done, Writing
@@ -37,6 +47,7 @@ from extensa.store.port import Store
 from extensa.store.vault import Vault
 
 _LIVE_PATIENCE = timedelta(seconds=20)
+_COMMANDS = {"cancel": decide_cancel, "pause": decide_pause, "resume": decide_resume, "retry": decide_retry}
 
 
 class Extensions:
@@ -51,7 +62,18 @@ class Extensions:
         levels=(Level.CLUSTER,),
         api_versions=KNOWN,
         verbs=frozenset({"get", "put", "patch", "delete", "list"}),
-        actions=("listObjects", "listEvidence", "getEvidence"),
+        actions=(
+            "listObjects",
+            "listEvidence",
+            "getEvidence",
+            "listRevisions",
+            "listDrift",
+            "cancel",
+            "retry",
+            "pause",
+            "resume",
+            "rollback",
+        ),
         summary="A Helm-packaged service on a cluster.",
     )
 
@@ -73,16 +95,18 @@ class Extensions:
         self._questions = questions
         self._clock = clock
         self._writing = Writing(store, vault, clusters=clusters, catalog=catalog, clock=clock, timeout=timeout)
-        self._feeding = Feeding(store, vault)
+        self._feeding = Feeding(store, vault, clock)
         self._reports = Reports(store, vault, clock)
         self._sweep = Sweep(store, clusters, clock)
+        self._orphans = Orphans(store, clusters=clusters, clock=clock)
         self._evidence = Shelf(store, vault)
+        self._history = History(store, vault)
         self._evidence_due = evidence_due
 
     @property
     def bindings(self) -> Sequence[Binding]:
         """What this room brings to the ARM front."""
-        return (self,)
+        return (self, self._orphans)
 
     async def get(self, request: Request) -> Answer:
         """Return the extension (200); raises `NotFound` in the provider's words, or ARM's when the cluster is not."""
@@ -122,16 +146,19 @@ class Extensions:
         """Remove the extension: 202 until the agent has seen it gone, 200 at once with ``forceDelete=true``, 204
         when there is none.
         """
-        force = request.query.get("forcedelete", "").casefold() == "true"
-        done, etag = await self._writing.write(request, Draft(), partial(decide_delete, force=force))
+        flags = read_removal(request.query)
+        done, etag = await self._writing.write(request, Draft(), partial(decide_delete, flags=flags))
         return _answer(done, etag, shape_of(request.api_version), begun=202)
 
     async def act(self, request: Request, action: str) -> Answer:
         """Return what the action is for (200): the objects of the release as last observed, or with ``live=true`` as
-        they are now; the list of evidence; or one piece of it, by ``id``.
+        they are now; the list of evidence; one piece of it, by ``id``; the history; the drift. An action that changes
+        something answers with the extension, and 202 when work has begun.
 
-        Raises `NotFound`, and `Unavailable` when the agent does not answer.
+        Raises `NotFound`, what the action is refused with, and `Unavailable` when the agent does not answer.
         """
+        if action in _COMMANDS or action == "rollback":
+            return await self._command(request, action)
         row = await self._store.get(request.id.key)
         if row is None:
             raise await self._missing(request)
@@ -140,7 +167,29 @@ class Extensions:
             return Answer(200, await self._evidence.list(extension))
         if action == "getEvidence":
             return Answer(200, await self._evidence.get(extension, request.query.get("id", "")))
+        if action == "listRevisions":
+            return Answer(200, await self._history.list(extension))
+        if action == "listDrift":
+            return await self._list_drift(extension)
         return await self._list_objects(request, extension)
+
+    async def _command(self, request: Request, action: str) -> Answer:
+        if action == "rollback":
+            draft = read_rollback(request.body)
+            done, etag = await self._writing.write(request, draft, partial(decide_rollback, draft))
+        else:
+            done, etag = await self._writing.write(request, Draft(), _COMMANDS[action])
+        return _answer(done, etag, shape_of(request.api_version), begun=202)
+
+    async def _list_drift(self, extension: Extension) -> Answer:
+        kept, seen = await self._store.get(records.drift_key(extension)), extension.observed
+        if kept is None or seen is None or not seen.drift_count:
+            return Answer(
+                200, {"value": [], "count": 0, "observedAt": None if seen is None else arm_time(seen.heard_at)}
+            )
+        found = records.drift_of(kept.body)
+        value = [msgspec.to_builtins(each) for each in found.drift]
+        return Answer(200, {"value": value, "count": seen.drift_count, "observedAt": arm_time(found.heard_at)})
 
     async def _list_objects(self, request: Request, extension: Extension) -> Answer:
         if request.query.get("live", "").casefold() == "true":

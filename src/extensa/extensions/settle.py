@@ -15,34 +15,28 @@ from msgspec.structs import replace
 from extensa.arm import operations
 from extensa.arm.operations import Operation
 from extensa.clusters.model import Cluster
-from extensa.extensions import failures
+from extensa.extensions import failures, statuses
 from extensa.extensions.model import Extension, Observation, State
-from extensa.link.extension import Failure, Level, ObjectHealth, ObservedExtension, Phase, Presence, Status
+from extensa.link.extension import Drift, Failure, Level, ObjectHealth, ObservedExtension, Phase, Presence
 
 MARGIN = timedelta(minutes=5)
 """How much longer than the release's own timeout we wait for an agent to say anything."""
 LONGEST = timedelta(hours=48)
 """How long an operation may run at the most, whatever the agent says (contract §3.4)."""
-MOST_STATUSES = 20
-"""Lines of ``statuses`` at the most."""
-LONGEST_STATUS = 6000
-"""Characters of one line at the most."""
-HEALTHY = "Current"
-"""kstatus' word for an object that is what it should be."""
-_LONGEST_WORDS = 1000
-_DRIFT = timedelta(minutes=1)
+_AHEAD = timedelta(minutes=1)
 """How far an agent's clock may run ahead of ours."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
     """What to write: the new record (None: it goes, the release was seen absent), the operation if it ended now, and
-    the objects if they are others than before.
+    the objects and the drift if they are others than before.
     """
 
     extension: Extension | None
     operation: Operation | None = None
     objects: list[ObjectHealth] | None = None
+    drift: list[Drift] | None = None
 
 
 def settle(
@@ -58,24 +52,29 @@ def settle(
     active = _active(extension, operation)
     if observed.phase is Phase.GONE:
         return Settled(None, active and operations.succeeded(active, now))
-    observation = _observation(observed, now)
-    fresh = replace(extension, observed=observation)
+    report = observation(observed, now)
+    fresh = replace(extension, observed=report)
     ended: Operation | None = None
     doing = State(active.doing) if active is not None else _attempt(extension)
-    if observed.phase is Phase.READY:
+    if extension.hold:
+        pass  # whatever is seen is no outcome: nothing was asked for
+    elif observed.phase is Phase.READY:
         fresh = replace(
             fresh, state=State.SUCCEEDED, operation=None, error=None, installed_version=extension.version, statuses=[]
         )
         ended = active and operations.succeeded(active, now)
     elif observed.phase is Phase.FAILED and (active is not None or extension.state is State.FAILED):
-        error = failures.error(_failure(observed), doing)
+        error = failures.error(statuses.failure_of(observed), doing, observed.remedy)
         fresh = replace(fresh, state=State.FAILED, operation=None, error=error)
         ended = active and operations.failed(active, now, error)
-    fresh = replace(fresh, statuses=_statuses(fresh, observed, doing))
+    lines = statuses.lines(fresh, observed, doing)
+    fresh = replace(fresh, statuses=statuses.since(extension.statuses, lines))
     if extension.operation is None and _same(fresh, extension):
         return None
-    changed = observation.objects_digest != (extension.observed.objects_digest if extension.observed else "")
-    return Settled(fresh, ended, observed.objects if changed else None)
+    known = extension.observed
+    others = report.objects_digest != ("" if known is None else known.objects_digest)
+    drifted = report.drift_digest != ("" if known is None else known.drift_digest)
+    return Settled(fresh, ended, observed.objects if others else None, observed.drift if drifted else None)
 
 
 def overtaken(extension: Extension, observed: ObservedExtension) -> Settled | None:
@@ -97,8 +96,10 @@ def _fenced(extension: Extension, observed: ObservedExtension, now: datetime) ->
     seen = extension.observed
     if seen is not None and seen.generation == observed.generation:
         told = observed.observed_at == seen.observed_at and observed.phase is seen.phase
-        if told or observed.observed_at < seen.observed_at <= now + _DRIFT:
+        if told or observed.observed_at < seen.observed_at <= now + _AHEAD:
             return True
+    if observed.phase is Phase.HELD:
+        return not extension.hold
     return observed.phase is (Phase.READY if extension.presence is Presence.ABSENT else Phase.GONE)
 
 
@@ -120,13 +121,31 @@ def expire(extension: Extension, operation: Operation, cluster: Cluster, now: da
     progress = "; ".join(s.message for s in extension.statuses)
     failure = failures.unanswered(cluster, progress, now)
     error = failures.error(failure, State(active.doing))
-    line = _line(failures.status_code(State(active.doing)), failure, State(active.doing), now)
+    line = statuses.failed(failure, State(active.doing), now)
     ended = operations.failed(active, now, error)
     kept = [s for s in extension.statuses if s.level is not Level.INFORMATION]
     return Settled(
-        replace(extension, state=State.FAILED, operation=None, error=error, statuses=[line, *kept][:MOST_STATUSES]),
+        replace(
+            extension,
+            state=State.FAILED,
+            operation=None,
+            error=error,
+            statuses=[line, *kept][: statuses.MOST_STATUSES],
+        ),
         ended,
     )
+
+
+def unserved(extension: Extension, operation: Operation | None, failure: Failure, now: datetime) -> Settled | None:
+    """Return the end of an operation whose desired document can never reach the agent; None when none runs."""
+    active = _active(extension, operation)
+    if active is None:
+        return None
+    doing = State(active.doing)
+    error = failures.error(failure, doing)
+    line = statuses.failed(failure, doing, now)
+    fresh = replace(extension, state=State.FAILED, operation=None, error=error, statuses=[line])
+    return Settled(fresh, operations.failed(active, now, error))
 
 
 def orphaned(extension: Extension, operation: Operation | None, now: datetime) -> Settled:
@@ -166,12 +185,8 @@ def _attempt(extension: Extension) -> State:
     return State.UPDATING if extension.installed_version else State.CREATING
 
 
-def _failure(observed: ObservedExtension) -> Failure:
-    told = observed.failure or failures.found("ReasonUnknown")
-    return replace(told, message=told.message[:_LONGEST_WORDS], next_step=told.next_step[:_LONGEST_WORDS])
-
-
-def _observation(observed: ObservedExtension, now: datetime) -> Observation:
+def observation(observed: ObservedExtension, now: datetime) -> Observation:
+    """Return what is kept of a report in the record itself."""
     return Observation(
         generation=observed.generation,
         phase=observed.phase,
@@ -180,52 +195,21 @@ def _observation(observed: ObservedExtension, now: datetime) -> Observation:
         revision=observed.revision,
         chart_version=observed.chart_version,
         object_count=max(observed.object_count, len(observed.objects)),
-        objects_digest=hashlib.blake2b(msgspec.json.encode(observed.objects), digest_size=8).hexdigest(),
-        failure=observed.failure and replace(observed.failure, raw=""),
+        objects_digest=_digest(observed.objects),
+        failure=_bare(observed.failure),
         evidence=observed.evidence,
+        drift_count=max(observed.drift_count, len(observed.drift)),
+        drift_digest=_digest(observed.drift) if observed.drift else "",
+        remedy=observed.remedy and replace(observed.remedy, failure=_bare(observed.remedy.failure)),
     )
 
 
-def _statuses(extension: Extension, observed: ObservedExtension, doing: State) -> list[Status]:
-    """The lines of ``statuses``: none on a healthy extension, progress while it runs, the cause when it failed."""
-    lines: list[Status] = []
-    if observed.phase is Phase.FAILED:
-        failure = _failure(observed)
-        if extension.state is State.FAILED:
-            lines.append(_line(failures.status_code(doing), failure, doing, observed.observed_at))
-        else:
-            lines.append(_unhealthy(failure, observed.observed_at))
-    told = observed.statuses
-    if observed.phase is Phase.WORKING:
-        progress = _progress(observed)
-        if progress is not None and not any(s.code == progress.code for s in told):
-            lines.append(progress)
-    else:
-        told = [s for s in told if s.level is not Level.INFORMATION]
-    return [replace(s, message=s.message[:LONGEST_STATUS]) for s in (*lines, *told)[:MOST_STATUSES]]
+def _digest(value: object) -> str:
+    return hashlib.blake2b(msgspec.json.encode(value), digest_size=8).hexdigest()
 
 
-def _line(code: str, failure: Failure, doing: State, at: datetime) -> Status:
-    return Status(code=code, message=failures.sentence(failure, doing), level=Level.ERROR, time=at)
-
-
-def _unhealthy(failure: Failure, at: datetime) -> Status:
-    """What broke after the operation had succeeded; the provisioning state stays the outcome of the operation."""
-    message = " ".join(part for part in (failure.message, failure.next_step) if part)
-    return Status(code="Unhealthy", message=message, level=Level.ERROR, time=at)
-
-
-def _progress(observed: ObservedExtension) -> Status | None:
-    """``3 of 5 ready: Deployment x waits for …``, from the objects as the agent saw them."""
-    if not observed.objects:
-        return None
-    count = max(observed.object_count, len(observed.objects))
-    waiting = [o for o in observed.objects if o.health != HEALTHY]
-    message = f"{count - len(waiting)} of {count} ready"
-    if waiting:
-        first = waiting[0]
-        message += f": {first.kind} {first.name} waits for {first.waits_for or 'a status'}"
-    return Status(code="Progress", message=message, time=observed.observed_at)
+def _bare(failure: Failure | None) -> Failure | None:
+    return failure and replace(failure, raw="")
 
 
 def _same(one: Extension, other: Extension) -> bool:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from extensa.base.clock import Clock
 from extensa.base.log import correlated, get_logger
 from extensa.clusters.model import Cluster
-from extensa.extensions import records
+from extensa.extensions import orphans, records
 from extensa.extensions.model import Extension
 from extensa.extensions.project import project
 from extensa.extensions.reports import active_operation
@@ -48,9 +48,13 @@ class Sweep:
             await asyncio.sleep(0)
         for row in await self._page(records.ORPHAN_TYPE):
             orphan = records.extension_of(row.body)
-            if await self._cluster(orphan, known) is None:
-                with contextlib.suppress(StaleWrite):
+            cluster = await self._cluster(orphan, known)
+            with contextlib.suppress(StaleWrite):
+                if cluster is None:
                     await self._store.commit(records.orphan_gone(orphan, row.etag))
+                elif orphans.due(orphan, self._clock()):
+                    await self._store.commit(records.orphan_kept(orphan, orphans.again(orphan), row.etag))
+                    _log.info("asked again to remove an orphan", extension=orphan.id, uid=orphan.uid)
         for row in await self._page(records.UID_TYPE):
             if await self._store.get(records.text_of(row.body)) is None:
                 with contextlib.suppress(StaleWrite):

@@ -1,7 +1,7 @@
 """One accepted write: read the facts, let ``rules`` decide, write once under the etag that was read.
 
 When another write was faster the facts are read and decided anew, a bounded number of times, so that no decision is
-ever carried out over facts that have changed. All reads of a PUT, PATCH or DELETE happen here.
+ever carried out over facts that have changed. All reads of a PUT, PATCH, DELETE or changing action happen here.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from extensa.base.clock import Clock
 from extensa.base.errors import Conflict, ExtensaError
 from extensa.base.ids import new_id
 from extensa.clusters.model import Cluster
-from extensa.extensions import records
+from extensa.extensions import records, revisions
 from extensa.extensions.decision import Absent, Accepted, Denied, Facts, Removed, Unchanged
 from extensa.extensions.draft import Draft
 from extensa.extensions.model import Extension, Protected
@@ -50,6 +50,7 @@ class Writing:
         self._catalog = catalog
         self._clock = clock
         self._timeout = timeout
+        self._history = revisions.History(store, vault)
 
     async def write(
         self, request: Request, draft: Draft, decide: Callable[[Facts], Done | Denied]
@@ -110,6 +111,7 @@ class Writing:
             claim = records.claim_key(request.id.scope.key, name)
             row = await self._store.get(claim)
             occupant = None if row is None else records.text_of(row.body)
+        recalled, kept = (None, ()) if existing is None else await self._history.recall(existing, draft.revision)
         return Facts(
             id=request.id,
             caller=request.caller,
@@ -126,6 +128,8 @@ class Writing:
             occupant=occupant,
             orphan=None if orphan is None else orphan.extension,
             timeout=self._timeout,
+            recalled=recalled,
+            revisions=kept,
         )
 
     def _stored_protected(self, draft: Draft, existing: Extension | None) -> Mapping[str, str]:
@@ -148,7 +152,9 @@ class Writing:
         if isinstance(decision, Accepted):
             previous = None if held is None else held.extension.agent
             left = None if orphan is None else (orphan.extension, orphan.etag)
-            written = await self._store.commit(records.accepted(self._sealed(decision), etag, previous, left))
+            ready = self._sealed(decision)
+            kept = revisions.sealed(ready.extension, ready.reason, self._vault.seal) if ready.reason else None
+            written = await self._store.commit(records.accepted(ready, etag, previous, left, kept))
             return written[decision.extension.key]
         if isinstance(decision, Removed) and etag is not None:
             await self._store.commit(records.removed(decision, etag))

@@ -48,6 +48,14 @@ EXTENSION_CONTRIBUTOR = RoleDefinition(
         "Microsoft.KubernetesConfiguration/extensions/operations/read",
         "Microsoft.KubernetesConfiguration/extensions/listEvidence/action",
         "Microsoft.KubernetesConfiguration/extensions/getEvidence/action",
+        "Microsoft.KubernetesConfiguration/extensions/listRevisions/action",
+        "Microsoft.KubernetesConfiguration/extensions/listDrift/action",
+        "Microsoft.KubernetesConfiguration/extensions/cancel/action",
+        "Microsoft.KubernetesConfiguration/extensions/retry/action",
+        "Microsoft.KubernetesConfiguration/extensions/pause/action",
+        "Microsoft.KubernetesConfiguration/extensions/resume/action",
+        "Microsoft.KubernetesConfiguration/extensions/rollback/action",
+        "Microsoft.KubernetesConfiguration/orphanedExtensions/*",
     ),
 )
 USER_ACCESS_ADMINISTRATOR = RoleDefinition(

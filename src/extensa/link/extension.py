@@ -201,7 +201,8 @@ class ObservedExtension(Struct, frozen=True, kw_only=True):
 
     ``revision`` and ``chart_version`` are of the release as Helm records it (0 and "" when there is none). ``objects``
     is bounded to 200; ``object_count`` is the true number. ``evidence`` is the id of what was kept of the failure;
-    a question asks for it.
+    a question asks for it. ``drift`` is bounded to 100, ``drift_count`` is the true number. ``remedy`` is what was done
+    after the failure.
     """
 
     uid: str
@@ -216,6 +217,9 @@ class ObservedExtension(Struct, frozen=True, kw_only=True):
     failure: Failure | None = None
     evidence: str = ""
     correlation_id: str = ""
+    drift: list[Drift] = []
+    drift_count: int = 0
+    remedy: Remedy | None = None
 
 
 class ExtensionFeed(Struct, frozen=True, kw_only=True):

@@ -108,6 +108,24 @@ async def test_one_document_that_cannot_be_opened_does_not_hold_up_the_rest(home
     assert [] == (await feed(other, after=found.cursor)).desired
 
 
+async def test_who_waits_for_a_document_that_cannot_be_opened_hears_so_at_once(home: House) -> None:
+    """It would only run into its deadline; and when the keys are found after all, the truth corrects the record."""
+    made = await home.put(body(configurationProtectedSettings={"token": "s3cret"}))
+    assert made.operation is not None
+    await feed(House(home.store, Vault("k", {"k": bytes(32)})))
+
+    kept = await home.store.operation(made.operation.id)
+    assert kept is not None
+    assert kept.ended is not None
+    shown = (await home.get()).body["properties"]
+    told = {each["type"]: each["info"] for each in shown["errorInfo"]["additionalInfo"]}
+    assert ("Failed", "SealBroken") == (shown["provisioningState"], told["ExtensaFailure"]["code"])
+    assert "write the protected settings again" in told["ExtensaNextStep"]["nextStep"]
+    assert ["greeter"] == [d.release for d in (await feed(home)).desired]
+    await feed(House(home.store, Vault("k", {"k": bytes(32)})))
+    assert "Failed" == (await home.get()).body["properties"]["provisioningState"]
+
+
 async def test_absence_carries_no_secret(home: House) -> None:
     await home.put(body(configurationProtectedSettings={"token": "s3cret"}))
     await home.delete()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from extensa.extensions.decision import Absent, Accepted, Denied, Removed, Unchanged
+from extensa.extensions.decision import Absent, Accepted, Denied, Removal, Removed, Unchanged
 from extensa.extensions.draft import Draft
 from extensa.extensions.model import Extension, State, UpgradeMode
 from extensa.extensions.rules import decide_delete, decide_patch
@@ -105,7 +105,7 @@ def test_a_patch_retries_what_failed() -> None:
 
 def test_a_delete_asks_for_absence() -> None:
     existing, running_operation = running(State.UPDATING)
-    decision = decide_delete(facts(existing, operation=running_operation), force=False)
+    decision = decide_delete(facts(existing, operation=running_operation), flags=Removal())
 
     assert isinstance(decision, Accepted)
     assert (Presence.ABSENT, State.DELETING, 2) == (
@@ -113,6 +113,7 @@ def test_a_delete_asks_for_absence() -> None:
         decision.extension.state,
         decision.extension.generation,
     )
+    assert decision.operation is not None
     assert ("Deleting", "operation-fresh") == (decision.operation.status, decision.operation.id)
     assert decision.superseded is not None
     assert "Canceled" == decision.superseded.status
@@ -121,12 +122,12 @@ def test_a_delete_asks_for_absence() -> None:
 def test_a_second_delete_joins_the_first() -> None:
     existing, operation = running(State.DELETING, presence=Presence.ABSENT)
 
-    assert Unchanged(existing, operation) == decide_delete(facts(existing, operation=operation), force=False)
+    assert Unchanged(existing, operation) == decide_delete(facts(existing, operation=operation), flags=Removal())
 
 
 def test_a_delete_retries_a_failed_one() -> None:
     existing = extension(presence=Presence.ABSENT, state=State.FAILED, generation=4)
-    decision = decide_delete(facts(existing), force=False)
+    decision = decide_delete(facts(existing), flags=Removal())
 
     assert isinstance(decision, Accepted)
     assert 5 == decision.extension.generation
@@ -134,7 +135,7 @@ def test_a_delete_retries_a_failed_one() -> None:
 
 def test_a_forced_delete_leaves_an_orphan_and_ends_what_runs() -> None:
     existing, operation = running(State.DELETING, presence=Presence.ABSENT)
-    decision = decide_delete(facts(existing, operation=operation), force=True)
+    decision = decide_delete(facts(existing, operation=operation), flags=Removal(force=True))
 
     assert isinstance(decision, Removed)
     assert (Presence.ABSENT, 2, None) == (
@@ -146,8 +147,8 @@ def test_a_forced_delete_leaves_an_orphan_and_ends_what_runs() -> None:
 
 
 def test_deleting_what_is_not_there() -> None:
-    assert Absent() == decide_delete(facts(), force=False)
-    denied = decide_delete(facts(cluster=None), force=False)
+    assert Absent() == decide_delete(facts(), flags=Removal())
+    denied = decide_delete(facts(cluster=None), flags=Removal())
     assert isinstance(denied, Denied)
     assert 404 == denied.status
 
@@ -155,7 +156,7 @@ def test_deleting_what_is_not_there() -> None:
 def test_a_cluster_on_its_way_out_lets_extensions_go_but_not_come() -> None:
     going = cluster(provisioning_state="Deleting")
 
-    assert isinstance(decide_delete(facts(extension(), cluster=going), force=False), Accepted)
+    assert isinstance(decide_delete(facts(extension(), cluster=going), flags=Removal()), Accepted)
     denied = decide_patch(Draft(settings={"a": "b"}), facts(extension(), cluster=going))
     assert isinstance(denied, Denied)
     assert (409, "ClusterBeingDeleted") == (denied.status, denied.problems[0].code)

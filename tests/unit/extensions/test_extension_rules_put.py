@@ -50,6 +50,7 @@ def test_a_new_extension_follows_its_train_from_the_newest_version() -> None:
     made = decision.extension
 
     assert decision.created
+    assert decision.operation is not None
     assert (State.CREATING, 1, "uid-fresh") == (made.state, made.generation, made.uid)
     assert ("1.1.0", chart("1.1.0"), None) == (made.version, made.chart, made.pinned)
     assert (UpgradeMode.COMPATIBLE, "Stable", "hello-system") == (made.mode, made.release_train, made.namespace)

@@ -58,7 +58,8 @@ async def test_the_spec_names_what_is_served(home: House) -> None:
     assert (Level.CLUSTER,) == spec.levels
     assert {"get", "put", "patch", "delete", "list"} == spec.verbs
     assert ("2022-03-01", "2025-03-01") == (spec.api_versions[0], spec.api_versions[-1])
-    assert [home.extensions] == list(home.extensions.bindings)
+    assert home.extensions is home.extensions.bindings[0]
+    assert [spec.type, f"{spec.namespace}/orphanedExtensions"] == [b.spec.type for b in home.extensions.bindings]
 
 
 async def test_a_put_creates_with_one_write_and_an_operation(home: House) -> None:

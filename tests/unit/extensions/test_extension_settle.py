@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from extensa.extensions import settle as settling
+from extensa.extensions import statuses
 from extensa.extensions.model import Extension, State
 from extensa.extensions.settle import MARGIN, Settled, expire, orphaned, overdue, settle
 from extensa.link.cluster import Power
@@ -224,8 +225,8 @@ def test_words_are_bounded() -> None:
     failed = replace(failed, failure=replace(failed.failure, message="z" * 9000, raw="y" * 1_000_000))
     ended = kept(settled(creating, operation, failed, SOON))
 
-    assert settling.MOST_STATUSES == len(after.statuses)
-    assert all(len(s.message) <= settling.LONGEST_STATUS for s in (*after.statuses, *ended.statuses))
+    assert statuses.MOST_STATUSES == len(after.statuses)
+    assert all(len(s.message) <= statuses.LONGEST_STATUS for s in (*after.statuses, *ended.statuses))
     assert ended.error is not None
     assert len(ended.error["message"]) < 6000
 

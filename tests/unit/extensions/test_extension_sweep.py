@@ -96,7 +96,8 @@ async def test_a_cluster_may_say_itself_that_it_is_gone(home: House) -> None:
 
 async def test_what_another_room_removed_leaves_no_pointer(home: House) -> None:
     await home.put(body())
-    await home.store.commit([DeleteResource(KEY), DeleteFeed(records.lane(AGENT), KEY)])
+    below = [DeleteResource(row.key) for row in await home.store.list(prefix=KEY, limit=10)]
+    await home.store.commit([*below, DeleteFeed(records.lane(AGENT), KEY)])
     await home.extensions.sweep()
 
     assert 0 == await home.store.count()

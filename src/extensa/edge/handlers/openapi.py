@@ -106,7 +106,8 @@ def _parameters(route: Route) -> list[dict[str, str]]:
 
 def _responses(route: Route) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for status in _SUCCESSES.get(route.verb, ("200",)):
+    changes = bool(route.action) and not route.action.startswith(("list", "get"))  # and the rest of the work may go on
+    for status in _SUCCESSES.get(route.verb, ("200", "202") if changes else ("200",)):
         found[status] = {"description": {"201": "Created", "202": "Accepted", "204": "No content"}.get(status, "OK")}
         if status in ("200", "201") and route.spec is not None:
             schema = {"$ref": "#/components/schemas/Page"} if route.verb == "list" else _RESOURCE

@@ -1,14 +1,16 @@
-"""JSON of a PUT or PATCH → a draft, for any api-version; the shape says which fields it can see.
+"""JSON of a PUT or PATCH → a draft, for any api-version; the shape says which fields it can see. A DELETE's query, too.
 
 Unknown and read-only properties are let through unread, as ARM does; a known one of the wrong kind becomes a problem of
 the draft, so that the caller hears it together with everything else.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from extensa.base.errors import Problems
-from extensa.extensions import settings
+from extensa.extensions import policies, settings
+from extensa.extensions.decision import Removal
 from extensa.extensions.draft import Draft, Scope
 from extensa.extensions.model import Plan, UpgradeMode
 from extensa.extensions.versions.shape import Shape
@@ -40,8 +42,26 @@ def read(body: Any, shape: Shape) -> Draft:
         managed_by=top.value("managedBy", str) if shape.management else None,
         provisioning_state=properties.value("provisioningState", str),
         sees_mode=shape.management,
+        policies=policies.read(properties.given, top.problems),
         problems=tuple(top.problems.found),
     )
+
+
+def read_removal(query: Mapping[str, str]) -> Removal:
+    """Return what a DELETE's ``query`` (keys case-folded) asks for. ``forceDelete`` is read as Azure does, any other
+    text than ``true`` meaning no; a word of ours must be one of two.
+    """
+    problems = Problems()
+    crds, finalizers = (_flag(query, name, problems) for name in ("deleteCrds", "removeFinalizers"))
+    force = query.get("forcedelete", "").casefold() == "true"
+    return Removal(force, crds, finalizers, tuple(problems.found))
+
+
+def _flag(query: Mapping[str, str], name: str, problems: Problems) -> bool:
+    word = query.get(name.casefold(), "false").casefold()
+    if word not in ("true", "false"):
+        problems.add("InvalidQuery", f"'{name}' must be 'true' or 'false', not '{word[:64]}'.", target=name)
+    return word == "true"
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from extensa.arm import system_data
 from extensa.base.clock import arm_time
+from extensa.extensions import policies
 from extensa.extensions.model import TYPE, Extension, Plan, UpgradeMode
 from extensa.extensions.versions.shape import Shape
 from extensa.link.extension import Phase, Status
@@ -67,7 +68,18 @@ def _properties(extension: Extension, shape: Shape) -> dict[str, Any]:
     if shape.management:
         body["additionalDetails"] = {"docs": None, "releaseNotes": None, "troubleshootingGuide": None}
         body["extensionState"] = _state(extension)
-    return body
+    return body | _ours(extension)
+
+
+def _ours(extension: Extension) -> dict[str, Any]:
+    """What Azure does not have: shown, at every api-version, only where there is something to show."""
+    shown = policies.rendered(extension.policies)
+    if extension.paused:
+        shown["paused"] = True
+    seen = extension.observed
+    if seen is not None and seen.drift_count and seen.generation == extension.generation:
+        shown["drift"] = {"count": seen.drift_count}
+    return shown
 
 
 def _status(status: Status) -> dict[str, Any]:
