@@ -196,6 +196,24 @@ class TestListing:
         )
 
 
+class TestTallies:
+    async def test_documents_are_counted_by_what_stands_in_them(self, store: Store) -> None:
+        bodies = [
+            b'{"state":"Succeeded","seen":{"health":"Healthy"}}',
+            b'{"state":"Succeeded","seen":{"health":"Healthy"}}',
+            b'{"state":"Failed"}',
+            b"no document",
+        ]
+        await store.commit([put(f"/{number}", body) for number, body in enumerate(bodies)])
+        await store.commit([put("/other", b'{"state":"Failed"}', type="other")])
+
+        assert {("Succeeded", "Healthy"): 2, ("Failed", ""): 1} == await store.tally(
+            type="t", fields=["state", "seen.health"]
+        )
+        assert {("Succeeded",): 2, ("Failed",): 1} == await store.tally(type="t", fields=["state"])
+        assert {} == await store.tally(type="none", fields=["state"])
+
+
 class TestOperations:
     async def test_a_record_outlives_its_resource(self, store: Store) -> None:
         await store.commit([put("/a"), PutOperation("o", "/a", b"begun")])
@@ -212,6 +230,7 @@ class TestOperations:
 
         assert [("z", b"still open"), ("a", b"a")] == [(o.id, o.body) for o in await store.open_operations(limit=9)]
         assert ["z"] == [o.id for o in await store.open_operations(limit=1)]
+        assert 2 == await store.count_open_operations()
 
     async def test_old_ends_are_forgotten_and_open_ones_never(self, store: Store) -> None:
         ends = {"open": None, "old": NOW - timedelta(microseconds=1), "edge": NOW, "new": NOW + timedelta(days=1)}

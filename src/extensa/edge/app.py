@@ -18,7 +18,7 @@ from extensa.edge.handlers.health import HealthHandler, Probe
 from extensa.edge.handlers.link import LinkHandler
 from extensa.edge.handlers.login import LoginHandler
 from extensa.edge.handlers.metadata import MetadataHandler
-from extensa.edge.handlers.metrics import MetricsHandler, Reading
+from extensa.edge.handlers.metrics import Family, MetricsHandler, Reading
 from extensa.edge.handlers.openapi import OpenApiHandler
 from extensa.edge.handlers.operations import OperationHandler
 from extensa.edge.handlers.provider_operations import ProviderOperationsHandler
@@ -57,6 +57,7 @@ class Rooms:
     publisher: port.Publisher
     probes: Mapping[str, Probe] = field(default_factory=dict)
     gauges: Mapping[str, tuple[str, Reading]] = field(default_factory=dict)
+    families: Mapping[str, Family] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ def _routes(
         ),
         login=LoginHandler(authority),
         metadata=MetadataHandler(base_url=base_url, tenant_id=authority.tenant_id),
-        metrics=MetricsHandler(meters, {**rooms.gauges, **_own_gauges(holds)}),
+        metrics=MetricsHandler(meters, {**rooms.gauges, **_own_gauges(holds)}, rooms.families),
         openapi=openapi,
         operations=OperationHandler(rooms.operations, authority=authority, holds=holds, base_url=base_url),
         provider_operations=actions,

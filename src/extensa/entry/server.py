@@ -28,11 +28,12 @@ from extensa.clusters.service import Clusters
 from extensa.edge import tls
 from extensa.edge.app import Front, Rooms, build_app
 from extensa.edge.handlers.health import Probe
-from extensa.edge.handlers.metrics import Reading
+from extensa.edge.handlers.metrics import Family, Reading
 from extensa.edge.serving import Forwarding, bind, serve
 from extensa.entry.own_process import claimed, guarded, reading_settings, write_pid_file
 from extensa.extensions.evidence import Collector
 from extensa.extensions.service import Extensions
+from extensa.extensions.tally import TALLY_SAYS, Tally
 from extensa.identity.service import Identity
 from extensa.resources.cascade import Cascade
 from extensa.resources.gateway import BindingsGateway
@@ -48,7 +49,6 @@ from extensa.store.sqlite import open_store
 from extensa.store.vault import load_vault
 
 PROCESS = "server"
-_MOST_OPEN = 10_000
 _HALF_A_DAY = 12 * 3600.0
 _log = log.get_logger("server")
 
@@ -180,6 +180,7 @@ async def assemble(store: Store, plan: Plan, *, clock: Clock) -> House:
             publisher=catalog,
             probes={"store": _probe(store)},
             gauges=_gauges(store),
+            families={"extensa_extensions": Family(TALLY_SAYS, ("state", "health"), Tally(store, clock).read)},
         ),
         base_url=base_url,
         clock=clock,
@@ -206,16 +207,12 @@ def _gauges(store: Store) -> dict[str, tuple[str, Reading]]:
     """Return what ``/metrics`` shows beside the front's own counters."""
 
     async def running() -> float:
-        return len(await store.open_operations(limit=_MOST_OPEN))
-
-    async def extensions() -> float:
-        return await store.count(type="microsoft.kubernetesconfiguration/extensions")
+        return await store.count_open_operations()
 
     async def clusters() -> float:
         return await store.count(type="microsoft.containerservice/managedclusters")
 
     return {
         "extensa_operations_open": ("Operations that have not ended.", running),
-        "extensa_extensions": ("Extensions there are.", extensions),
         "extensa_clusters": ("Managed clusters there are.", clusters),
     }

@@ -91,6 +91,8 @@ class Observation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     drift_digest: str = ""
     remedy: Remedy | None = None
     """What was done after this failure."""
+    health: str = ""
+    """How its objects fare, in one word: Healthy, Unhealthy, Drifted or Unknown."""
 
 
 class Extension(Struct, frozen=True, kw_only=True, omit_defaults=True):

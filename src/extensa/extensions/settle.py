@@ -201,7 +201,17 @@ def observation(observed: ObservedExtension, now: datetime) -> Observation:
         drift_count=max(observed.drift_count, len(observed.drift)),
         drift_digest=_digest(observed.drift) if observed.drift else "",
         remedy=observed.remedy and replace(observed.remedy, failure=_bare(observed.remedy.failure)),
+        health=health(observed),
     )
+
+
+def health(observed: ObservedExtension) -> str:
+    """Return how the objects fare in one word; it says nothing of how the operation ended."""
+    if any(seen.health != statuses.HEALTHY for seen in observed.objects):
+        return "Unhealthy"
+    if observed.drift:
+        return "Drifted"
+    return "Healthy" if observed.objects or observed.phase is Phase.READY else "Unknown"
 
 
 def _digest(value: object) -> str:

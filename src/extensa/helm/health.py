@@ -13,6 +13,9 @@ from typing import Any
 Object = Mapping[str, Any]
 
 _WORDS = 200
+_UNSEEN_YET = "its controller to see it"
+_UNSEEN = "its controller to see the change"
+_CHOSEN_NODE = "volume.kubernetes.io/selected-node"
 _BUILT_IN = frozenset(
     {
         "v1", "apps/v1", "batch/v1", "autoscaling/v1", "autoscaling/v2", "policy/v1", "networking.k8s.io/v1",
@@ -57,9 +60,29 @@ def judge(found: Object | None) -> Health:
         return _waits(_deletion(metadata), "FinalizerStuck")
     observed = status.get("observedGeneration")
     if observed is not None and observed != metadata.get("generation", observed):
-        return _waits("its controller to see the change", "NotReadyInTime")
+        return _waits(_UNSEEN)
     rule = _RULES.get((_group(found), str(found.get("kind", ""))))
     return rule(found) if rule is not None else _by_conditions(found)
+
+
+def storage_class(claim: Object) -> str | None:
+    """Return the StorageClass on which depends what a pending claim waits for, None when it does not depend on any."""
+    spec, metadata = _spec(claim), claim.get("metadata") or {}
+    pending = _status(claim).get("phase", "Pending") == "Pending" and not metadata.get("deletionTimestamp")
+    if not pending or spec.get("volumeName") or (metadata.get("annotations") or {}).get(_CHOSEN_NODE):
+        return None
+    return str(spec.get("storageClassName") or "") or None
+
+
+def judge_claim(claim: Object, name: str, found: Object | None) -> Health:
+    """Return the verdict on a pending claim of the StorageClass ``name``, which is ``found``, or is not there.
+
+    A volume that is only made once a Pod uses it is not missing before that: such a claim is what it should be. The
+    Pod that comes to use it will say what it lacks.
+    """
+    if found is None:
+        return _waits(f"a volume: there is no StorageClass {name}", "VolumePending")
+    return CURRENT if found.get("volumeBindingMode") == "WaitForFirstConsumer" else judge(claim)
 
 
 def settles(api_version: str, kind: str) -> bool:
@@ -117,6 +140,13 @@ def _condition(found: Object, kind: str) -> Object | None:
     return None
 
 
+def _stale(found: Object, condition: Object | None) -> bool:
+    """Say whether a condition speaks of an earlier generation of the object."""
+    told = condition.get("observedGeneration") if condition is not None else None
+    generation = (found.get("metadata") or {}).get("generation")
+    return isinstance(told, int) and isinstance(generation, int) and told < generation
+
+
 def _is(condition: Object | None, value: str) -> bool:
     return condition is not None and condition.get("status") == value
 
@@ -143,8 +173,10 @@ def _replicated(found: Object) -> Health | None:
     want = _number(_spec(found), "replicas", 1)
     status = _status(found)
     if not _seen(found):
-        return _waits("its controller to see it")
+        return _waits(_UNSEEN_YET)
     if (have := _number(status, "updatedReplicas")) < want:
+        if _spec(found).get("paused"):
+            return _waits(f"{_count(have, want, 'updated replicas')}: it is paused")
         return _lacks_pods(found, _count(have, want, "updated replicas"))
     return None
 
@@ -176,8 +208,9 @@ def _stateful_set(found: Object) -> Health:
         return CURRENT
     want = _number(spec, "replicas", 1)
     if not _seen(found):
-        return _waits("its controller to see it")
-    if (have := _number(status, "readyReplicas")) < want:
+        return _waits(_UNSEEN_YET)
+    lasting = "availableReplicas" if spec.get("minReadySeconds") else "readyReplicas"
+    if (have := _number(status, lasting)) < want:
         return _waits(_count(have, want, "replicas"))
     partition = _number(strategy.get("rollingUpdate") or {}, "partition")
     if (updated := _number(status, "updatedReplicas")) < want - partition:
@@ -190,12 +223,13 @@ def _stateful_set(found: Object) -> Health:
 def _daemon_set(found: Object) -> Health:
     status = _status(found)
     if not _seen(found):
-        return _waits("its controller to see it")
+        return _waits(_UNSEEN_YET)
     want = _number(status, "desiredNumberScheduled")
     on_delete = (_spec(found).get("updateStrategy") or {}).get("type") == "OnDelete"
     if not on_delete and (have := _number(status, "updatedNumberScheduled")) < want:
         return _waits(_count(have, want, "nodes to run the new version"))
-    if (have := _number(status, "numberReady")) < want:
+    lasting = "numberAvailable" if _spec(found).get("minReadySeconds") else "numberReady"
+    if (have := _number(status, lasting)) < want:
         return _waits(_count(have, want, "nodes"))
     return CURRENT
 
@@ -203,7 +237,7 @@ def _daemon_set(found: Object) -> Health:
 def _replica_set(found: Object) -> Health:
     want = _number(_spec(found), "replicas", 1)
     if not _seen(found):
-        return _waits("its controller to see it")
+        return _waits(_UNSEEN_YET)
     if (have := _number(_status(found), "availableReplicas")) < want:
         return _lacks_pods(found, _count(have, want, "replicas"))
     return CURRENT
@@ -243,6 +277,12 @@ def _claim(found: Object) -> Health:
         return CURRENT
     if phase == "Lost":
         return _failed("its volume is lost", "VolumeLost")
+    if node := ((found.get("metadata") or {}).get("annotations") or {}).get(_CHOSEN_NODE):
+        return _waits(f"a volume for node {node}", "VolumePending")
+    if volume := _spec(found).get("volumeName"):
+        return _waits(f"volume {volume} to be bound to it", "VolumePending")
+    if _spec(found).get("storageClassName") is None:
+        return _waits("a volume: it names no StorageClass and there is no default one", "VolumePending")
     return _waits("a volume", "VolumePending")
 
 
@@ -259,6 +299,8 @@ def _crd(found: Object) -> Health:
         return _failed(_reason(names), "CustomResourceConflict")
     if _is(_condition(found, "Established"), "True"):
         return CURRENT
+    if _is(going := _condition(found, "Terminating"), "True"):
+        return _waits(f"its deletion to end: {_reason(going)}".rstrip(": "))
     return _waits("its kind to be served")
 
 
@@ -275,21 +317,32 @@ def _namespace(found: Object) -> Health:
 
 
 def _autoscaler(found: Object) -> Health:
+    """Only a target that cannot be scaled counts: metrics come late, and where nobody measures they never come, yet
+    the workload runs as well as without an autoscaler.
+    """
     able = _condition(found, "AbleToScale")
-    return _waits(f"its target: {_reason(able)}") if _is(able, "False") else CURRENT
+    return _waits(f"its target: {_reason(able)}".rstrip(": ")) if _is(able, "False") else CURRENT
 
 
-def _always(_: Object) -> Health:
+def _budget(found: Object) -> Health:
+    """It must have counted its Pods; how many of them may go just now is no matter of readiness."""
+    allowed = _condition(found, "DisruptionAllowed")
+    if not _seen(found):
+        return _waits(_UNSEEN_YET)
+    if allowed is not None and allowed.get("reason") == "SyncFailed":
+        return _waits(f"its Pods to be counted: {_reason(allowed)}")
     return CURRENT
 
 
 def _by_conditions(found: Object) -> Health:
     """Return the verdict for kinds without arithmetic of their own: the standard conditions, else all is well."""
-    if _is(stalled := _condition(found, "Stalled"), "True"):
+    stalled, reconciling, ready = (_condition(found, kind) for kind in ("Stalled", "Reconciling", "Ready"))
+    if any(_stale(found, condition) for condition in (stalled, reconciling, ready)):
+        return _waits(_UNSEEN)
+    if _is(stalled, "True"):
         return _failed(_reason(stalled), "CustomResourceStalled")
-    if _is(reconciling := _condition(found, "Reconciling"), "True"):
+    if _is(reconciling, "True"):
         return _waits(f"its controller: {_reason(reconciling)}".rstrip(": "))
-    ready = _condition(found, "Ready")
     if ready is not None and not _is(ready, "True"):
         return _waits(f"its controller: {_reason(ready)}".rstrip(": "))
     return CURRENT
@@ -320,5 +373,5 @@ _RULES: dict[tuple[str, str], Callable[[Object], Health]] = {
     ("apiregistration.k8s.io", "APIService"): _api_service,
     ("", "Namespace"): _namespace,
     ("autoscaling", "HorizontalPodAutoscaler"): _autoscaler,
-    ("policy", "PodDisruptionBudget"): _always,
+    ("policy", "PodDisruptionBudget"): _budget,
 }

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from extensa.helm.causes import of_error
 from extensa.helm.errors import ClusterError
-from extensa.helm.health import CURRENT, Health, Level, judge, settles
+from extensa.helm.health import CURRENT, Health, Level, judge, judge_claim, settles, storage_class
 from extensa.helm.readiness import Seen
 from extensa.helm.release import (
     Inventory,
@@ -136,7 +136,11 @@ async def _see(kube: Kube, ref: ObjectRef) -> Seen:
     named = replace(ref, namespace=found["metadata"].get("namespace", ""))
     if not slow:
         return Seen(named, judge({"metadata": found["metadata"]}))
-    return Seen(named, judge({"apiVersion": ref.api_version, "kind": ref.kind, **found}))
+    whole = {"apiVersion": ref.api_version, "kind": ref.kind, **found}
+    if ref.kind == "PersistentVolumeClaim" and (name := storage_class(whole)) is not None:
+        known = await kube.get(ObjectRef("storage.k8s.io/v1", "StorageClass", "", name))
+        return Seen(named, judge_claim(whole, name, known))
+    return Seen(named, judge(whole))
 
 
 async def _left(kube: Kube, ref: ObjectRef, release: str, namespace: str) -> Seen | None:

@@ -184,6 +184,13 @@ def read_rendering(data: str) -> str:
     return "\n---\n".join(part.strip("\n") for part in parts if part.strip())
 
 
+def read_manifest_text(data: str) -> str:
+    """Return the rendered objects of the release in a Secret's ``data.release``, its hooks left out; raises
+    `RecordCorrupt`.
+    """
+    return _unpacked(data).manifest
+
+
 def _unpacked(data: str) -> _Record:
     try:
         packed = base64.b64decode(base64.b64decode(data, validate=True), validate=True)

@@ -141,6 +141,14 @@ class Store(Protocol):
         """Return how many documents `list` would give without a limit."""
         ...
 
+    async def tally(self, *, type: str, fields: Sequence[str]) -> dict[tuple[str, ...], int]:
+        """Return how many documents of ``type`` there are of each combination of what stands in ``fields``.
+
+        A field is a dotted path in a JSON document (``observed.phase``); where it leads nowhere "" stands for it. A
+        document that is not JSON is not counted. It reads every document of the type: not for a request's path.
+        """
+        ...
+
     async def commit(self, writes: Sequence[Write]) -> dict[str, str]:
         """Write all of ``writes`` in one durable transaction; return the new etag of every `PutResource` by key.
 
@@ -154,6 +162,10 @@ class Store(Protocol):
 
     async def open_operations(self, *, limit: int) -> Sequence[OperationRow]:
         """Return operations that have not ended, oldest first."""
+        ...
+
+    async def count_open_operations(self) -> int:
+        """Return how many operations have not ended."""
         ...
 
     async def forget_operations(self, *, ended_before: datetime) -> int:

@@ -82,6 +82,13 @@ class SqliteStore:
         statement, values = sql.select_resources(prefix, type, None, None)
         return int(self._read(statement, values)[0][0])
 
+    async def tally(self, *, type: str, fields: Sequence[str]) -> dict[tuple[str, ...], int]:
+        """Return how many documents of ``type`` there are of each combination of ``fields``, counted in a thread."""
+        if self._committer.closing:
+            raise failures.closed(str(self._path))
+        found = await asyncio.to_thread(_read_once, self._path, *sql.tally_resources(type, fields))
+        return {tuple(str(value) for value in row[:-1]): int(row[-1]) for row in found}
+
     async def commit(self, writes: Sequence[Write]) -> dict[str, str]:
         """Write all of ``writes`` durably or none; return new etags by key. Raises `StaleWrite`."""
         if not writes:
@@ -96,6 +103,10 @@ class SqliteStore:
     async def open_operations(self, *, limit: int) -> Sequence[OperationRow]:
         """Return operations that have not ended, oldest first."""
         return [_operation(each) for each in self._read(sql.OPEN_OPERATIONS, (limit,))]
+
+    async def count_open_operations(self) -> int:
+        """Return how many operations have not ended."""
+        return int(self._read(sql.COUNT_OPEN, ())[0][0])
 
     async def forget_operations(self, *, ended_before: datetime) -> int:
         """Remove operation records that ended before that moment; return how many."""
@@ -119,7 +130,8 @@ class SqliteStore:
         """Return the content kept under ``digest``, or None."""
         if self._committer.closing:
             raise failures.closed(str(self._path))
-        return await asyncio.to_thread(_read_blob, self._path, digest)
+        found = await asyncio.to_thread(_read_once, self._path, sql.GET_BLOB, (digest,))
+        return found[0][0] if found else None
 
     def topic_changed(self, topic: str) -> Listener:
         """Start listening for commits under ``topic``; see the port."""
@@ -209,10 +221,10 @@ def _operation(row: tuple[Any, ...]) -> OperationRow:
     return OperationRow(row[0], row[1], sql.as_moment(row[2]), row[3])
 
 
-def _read_blob(path: Path, digest: str) -> bytes | None:
+def _read_once(path: Path, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Read with a connection of its own, for what takes too long between two requests."""
     with _Words(path), contextlib.closing(_connect(path, patience=_WRITER_PATIENCE)) as connection:
-        found: tuple[bytes] | None = connection.execute(sql.GET_BLOB, (digest,)).fetchone()
-        return None if found is None else found[0]
+        return connection.execute(statement, values).fetchall()
 
 
 def _connect(path: Path, *, patience: float) -> sqlite3.Connection:

@@ -27,6 +27,7 @@ PUT_OPERATION = (
 )
 OPERATION = "SELECT id, resource_key, ended, body FROM operations WHERE id = ?"
 OPEN_OPERATIONS = "SELECT id, resource_key, ended, body FROM operations WHERE ended IS NULL ORDER BY number LIMIT ?"
+COUNT_OPEN = "SELECT count(*) FROM operations WHERE ended IS NULL"
 FORGET_OPERATIONS = "DELETE FROM operations WHERE ended < ?"
 
 NEXT_SEQUENCE = "UPDATE feed_sequence SET value = value + 1 WHERE number = 1"
@@ -74,6 +75,15 @@ def select_resources(
         return f"SELECT count(*) FROM resources{where}", values  # noqa: S608 - the clauses are the ones above
     values.append(limit)
     return f"SELECT key, type, etag, body FROM resources{where} ORDER BY key LIMIT ?", values  # noqa: S608
+
+
+def tally_resources(type: str, fields: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """Return the statement and its values that count documents of a type by the text in ``fields``."""
+    columns = ", ".join("coalesce(json_extract(told, ?), '')" for _ in fields)
+    numbers = ", ".join(str(number) for number in range(1, len(fields) + 1))
+    told = "SELECT CAST(body AS TEXT) AS told FROM resources WHERE type = ?"
+    statement = f"SELECT {columns}, count(*) FROM ({told}) WHERE json_valid(told) GROUP BY {numbers}"  # noqa: S608
+    return statement, [*(f"$.{name}" for name in fields), type]
 
 
 def end_of(prefix: str) -> str | None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from extensa.helm.health import Health, Level, judge, sentence, settles
+from extensa.helm.health import Health, Level, judge, judge_claim, sentence, settles, storage_class
 
 
 def thing(api_version: str, kind: str, *, spec: Any = None, status: Any = None, **metadata: Any) -> dict[str, Any]:
@@ -166,7 +166,30 @@ CASES: list[tuple[str, dict[str, Any], Level, str]] = [
         "container m: not found",
     ),
     ("claim bound", thing("v1", "PersistentVolumeClaim", status={"phase": "Bound"}), NOW, ""),
-    ("claim waits", thing("v1", "PersistentVolumeClaim", status={"phase": "Pending"}), WAITS, "a volume"),
+    (
+        "claim waits",
+        thing("v1", "PersistentVolumeClaim", spec={"storageClassName": "c"}, status={"phase": "Pending"}),
+        WAITS,
+        "a volume",
+    ),
+    (
+        "claim of no class",
+        thing("v1", "PersistentVolumeClaim"),
+        WAITS,
+        "a volume: it names no StorageClass and there is no default one",
+    ),
+    (
+        "claim of one volume",
+        thing("v1", "PersistentVolumeClaim", spec={"volumeName": "v"}),
+        WAITS,
+        "volume v to be bound to it",
+    ),
+    (
+        "claim that is used",
+        thing("v1", "PersistentVolumeClaim", annotations={"volume.kubernetes.io/selected-node": "n1"}),
+        WAITS,
+        "a volume for node n1",
+    ),
     ("claim lost", thing("v1", "PersistentVolumeClaim", status={"phase": "Lost"}), BAD, "its volume is lost"),
     ("plain service", thing("v1", "Service", spec={"type": "ClusterIP"}), NOW, ""),
     ("balanced", thing("v1", "Service", spec={"type": "LoadBalancer"}), WAITS, "an address from a load balancer"),
@@ -214,7 +237,97 @@ CASES: list[tuple[str, dict[str, Any], Level, str]] = [
         WAITS,
         "its target: no target",
     ),
-    ("budget", thing("policy/v1", "PodDisruptionBudget"), NOW, ""),
+    (
+        "scaler unmeasured",
+        thing("autoscaling/v2", "HorizontalPodAutoscaler", status=condition("AbleToScale", "True")),
+        NOW,
+        "",
+    ),
+    ("new budget", thing("policy/v1", "PodDisruptionBudget"), WAITS, "its controller to see it"),
+    ("budget", thing("policy/v1", "PodDisruptionBudget", status={"observedGeneration": 1}), NOW, ""),
+    (
+        "budget used up",
+        thing(
+            "policy/v1",
+            "PodDisruptionBudget",
+            status={"observedGeneration": 1, **condition("DisruptionAllowed", "False", reason="InsufficientPods")},
+        ),
+        NOW,
+        "",
+    ),
+    (
+        "budget that cannot count",
+        thing(
+            "policy/v1",
+            "PodDisruptionBudget",
+            status={"observedGeneration": 1, **condition("DisruptionAllowed", "False", "no scale", "SyncFailed")},
+        ),
+        WAITS,
+        "its Pods to be counted: no scale",
+    ),
+    (
+        "crd goes",
+        thing(
+            "apiextensions.k8s.io/v1", "CustomResourceDefinition", status=condition("Terminating", "True", "emptying")
+        ),
+        WAITS,
+        "its deletion to end: emptying",
+    ),
+    (
+        "paused deployment",
+        thing(*D, spec={"paused": True}, status={"observedGeneration": 1}),
+        WAITS,
+        "1 of 1 updated replicas: it is paused",
+    ),
+    (
+        "set must last",
+        thing(*S, spec={"replicas": 2, "minReadySeconds": 5}, status={**FULL, "availableReplicas": 1}),
+        WAITS,
+        "1 of 2 replicas",
+    ),
+    (
+        "daemons must last",
+        thing(
+            *N,
+            spec={"minReadySeconds": 5},
+            status={
+                "observedGeneration": 1,
+                "desiredNumberScheduled": 1,
+                "updatedNumberScheduled": 1,
+                "numberReady": 1,
+            },
+        ),
+        WAITS,
+        "1 of 1 nodes",
+    ),
+    (
+        "custom ready before the change",
+        thing(
+            "example.com/v1",
+            "Widget",
+            status={"conditions": [{"type": "Ready", "status": "True", "observedGeneration": 1}]},
+            generation=2,
+        ),
+        WAITS,
+        "its controller to see the change",
+    ),
+    (
+        "custom ready after the change",
+        thing(
+            "example.com/v1",
+            "Widget",
+            status={"conditions": [{"type": "Ready", "status": "True", "observedGeneration": 2}]},
+            generation=2,
+        ),
+        NOW,
+        "",
+    ),
+    (
+        "custom unseen",
+        thing("example.com/v1", "Widget", status={"observedGeneration": 1, **condition("Ready", "True")}, generation=2),
+        WAITS,
+        "its controller to see the change",
+    ),
     ("settings", thing("v1", "ConfigMap"), NOW, ""),
     ("custom without words", thing("example.com/v1", "Widget"), NOW, ""),
     ("custom ready", thing("example.com/v1", "Widget", status=condition("Ready", "True")), NOW, ""),
@@ -251,6 +364,39 @@ CASES: list[tuple[str, dict[str, Any], Level, str]] = [
 @pytest.mark.parametrize(("found", "level", "words"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_the_verdict_on(found: dict[str, Any], level: Level, words: str) -> None:
     assert (level, words) == (judge(found).level, judge(found).waits_for)
+
+
+CLAIM = thing("v1", "PersistentVolumeClaim", spec={"storageClassName": "slow"}, status={"phase": "Pending"})
+
+
+@pytest.mark.parametrize(
+    ("mode", "level", "words"),
+    [("WaitForFirstConsumer", NOW, ""), ("Immediate", WAITS, "a volume"), (None, WAITS, "a volume")],
+)
+def test_a_claim_that_nobody_uses_yet_is_what_it_should_be(mode: str | None, level: Level, words: str) -> None:
+    assert "slow" == storage_class(CLAIM)
+
+    found = judge_claim(CLAIM, "slow", {"volumeBindingMode": mode})
+
+    assert (level, words) == (found.level, found.waits_for)
+
+
+def test_a_claim_of_a_class_that_is_not_there_says_so() -> None:
+    assert "a volume: there is no StorageClass slow" == judge_claim(CLAIM, "slow", None).waits_for
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        {**CLAIM, "status": {"phase": "Bound"}},
+        {**CLAIM, "spec": {}},
+        {**CLAIM, "spec": {"storageClassName": "slow", "volumeName": "v"}},
+        {**CLAIM, "metadata": {"deletionTimestamp": "now"}},
+        {**CLAIM, "metadata": {"annotations": {"volume.kubernetes.io/selected-node": "n"}}},
+    ],
+)
+def test_most_claims_do_not_depend_on_their_class(claim: dict[str, Any]) -> None:
+    assert storage_class(claim) is None
 
 
 def test_what_is_not_there_is_not_found() -> None:

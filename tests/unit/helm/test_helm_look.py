@@ -9,7 +9,7 @@ import pytest
 
 from extensa.helm.errors import ClusterError
 from extensa.helm.health import Level
-from extensa.helm.look import examine, kept, look, refreshed
+from extensa.helm.look import examine, kept, look, look_at, refreshed
 from extensa.helm.readiness import Seen
 from extensa.helm.release import Inventory, ObjectRef
 from extensa.helm.state import Namespace
@@ -273,3 +273,20 @@ async def test_what_is_ready_is_not_examined(full: Cluster) -> None:
 
     assert () == await examine(full, seen.objects)
     assert () == await examine(full, [Seen(CONFIG, found.health) for found in seen.objects])
+
+
+async def test_a_pending_claim_is_judged_by_its_storage_class(cluster: Cluster) -> None:
+    claim = ObjectRef("v1", "PersistentVolumeClaim", "ns", "data")
+    cluster.put("PersistentVolumeClaim", "data", spec={"storageClassName": "late"}, status={"phase": "Pending"})
+
+    (missing,) = await look_at(cluster, [claim])
+    cluster.put("StorageClass", "late", namespace="")
+    cluster.objects["StorageClass", "late"]["volumeBindingMode"] = "WaitForFirstConsumer"
+    (unused,) = await look_at(cluster, [claim])
+    cluster.put("PersistentVolumeClaim", "data", spec={"storageClassName": "late"}, status={"phase": "Bound"})
+    cluster.asked.clear()
+    (bound,) = await look_at(cluster, [claim])
+
+    assert "a volume: there is no StorageClass late" == missing.health.waits_for
+    assert [Level.CURRENT, Level.CURRENT] == [unused.health.level, bound.health.level]
+    assert ["get PersistentVolumeClaim data"] == cluster.asked
