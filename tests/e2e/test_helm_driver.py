@@ -326,6 +326,36 @@ async def test_a_kind_is_known_as_soon_as_it_is_there(desk: Desk) -> None:
     assert ["KindUnknown"] == codes[-1:]
 
 
+async def test_what_others_own_is_taken_over_only_when_asked(desk: Desk) -> None:
+    place = desk.place("taken")
+    desk.cluster.run_kubectl("create", "namespace", place.namespace)
+    desk.cluster.run_kubectl("create", "configmap", "one", "-n", place.namespace, "--from-literal=a=theirs")
+    chart = pack("c", {"t.yaml": CONFIG})
+    assert "OwnedByAnother" == await code_of(desk.driver.install(desk.order(place, chart)))
+    await desk.driver.install(desk.order(place, chart, act="2", take_over=True, force=True))
+    assert "1" == desk.cluster.get("cm", "one", "-n", place.namespace)["data"]["a"]
+
+    desk.cluster.run_kubectl("patch", "cm", "one", "-n", place.namespace, "-p", '{"data": {"a": "theirs"}}')
+    changed: dict[str, Any] = {"settings": {"a": "2"}}
+    assert "FieldConflict" == await code_of(desk.driver.upgrade(desk.order(place, chart, act="3", **changed)))
+    await desk.driver.upgrade(desk.order(place, chart, act="4", force=True, **changed))
+    assert "2" == desk.cluster.get("cm", "one", "-n", place.namespace)["data"]["a"]
+
+    desk.cluster.run_kubectl("patch", "cm", "one", "-n", place.namespace, "-p", '{"data": {"a": "theirs"}}')
+    await desk.driver.rollback(place, revision=1, description="back", timeout=30)
+    assert "1" == desk.cluster.get("cm", "one", "-n", place.namespace)["data"]["a"]
+
+
+async def test_an_uninstall_may_leave_hooks_out(desk: Desk) -> None:
+    place = desk.place("unhooked")
+    leaving = pack("leaving", {"c.yaml": CONFIG, "h.yaml": hook("pre-delete")})
+    await desk.driver.install(desk.order(place, leaving, settings={"stuck": "true"}))
+    await desk.driver.uninstall(place, timeout=30, skip_hooks=True)
+
+    assert [] == await desk.statuses(place)
+    assert "" == desk.cluster.run_kubectl("get", "jobs", "-n", place.namespace, "-o", "name")
+
+
 async def test_who_may_not_do_it_is_refused_by_name(desk: Desk) -> None:
     place = desk.place("nobody", as_user="system:serviceaccount:default:nobody")
     desk.cluster.run_kubectl("create", "namespace", place.namespace)

@@ -163,9 +163,9 @@ class EngineDriver:
         fields = {"revision": revision, "description": description, "history_max": HISTORY}
         await self._ask("rollback", place, fields, timeout=timeout)
 
-    async def uninstall(self, place: Place, *, timeout: float) -> None:
+    async def uninstall(self, place: Place, *, timeout: float, skip_hooks: bool = False) -> None:
         """See `Driver.uninstall`."""
-        await self._ask("uninstall", place, {}, timeout=timeout)
+        await self._ask("uninstall", place, {"skip_hooks": skip_hooks}, timeout=timeout)
 
     async def render(self, order: Order) -> str:
         """Return the manifests that an install would apply, hooks last; nothing is written. Raises `HelmError`."""
@@ -248,4 +248,6 @@ def _ordered(order: Order) -> dict[str, Any]:
         "labels": dict(order.labels),
         "wait": order.wait,
         "create_namespace": order.create_namespace,
+        "take_over": order.take_over,
+        "force": order.force,
     }

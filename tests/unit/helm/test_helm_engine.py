@@ -107,7 +107,7 @@ def test_recorded_words_of_the_engine_mean(name: str) -> None:
 
 
 async def test_an_install_is_one_line_with_all_it_needs(driver: EngineDriver, double: Double, tmp_path: Path) -> None:
-    await driver.install(order(tmp_path, create_namespace=True, wait=True))
+    await driver.install(order(tmp_path, create_namespace=True, wait=True, force=True))
 
     assert [
         {
@@ -124,6 +124,8 @@ async def test_an_install_is_one_line_with_all_it_needs(driver: EngineDriver, do
             "labels": {"extensa.dev/uid": "u"},
             "wait": True,
             "create_namespace": True,
+            "take_over": False,
+            "force": True,
         }
     ] == double.heard
 

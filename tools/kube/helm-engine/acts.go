@@ -99,10 +99,9 @@ func install(ctx context.Context, configured *action.Configuration, asked reques
 	}
 	doing := action.NewInstall(configured)
 	doing.ReleaseName, doing.Namespace = asked.Release, asked.Namespace
-	doing.CreateNamespace, doing.TakeOwnership = asked.CreateNamespace, asked.TakeOver
-	doing.Labels, doing.DisableOpenAPIValidation, doing.HideNotes = asked.Labels, true, true
+	doing.CreateNamespace, doing.TakeOwnership, doing.ForceConflicts = asked.CreateNamespace, asked.TakeOver, asked.Force
+	doing.Labels, doing.WaitForJobs, doing.DisableOpenAPIValidation, doing.HideNotes = asked.Labels, asked.Wait, true, true
 	doing.Timeout, doing.WaitStrategy, doing.WaitOptions = waiting(ctx, asked)
-	doing.WaitForJobs = asked.Wait
 	_, err = doing.Run(found, values) // without ctx: Helm would go on in the background; the gate ends it in order
 	return nil, err
 }
@@ -113,7 +112,7 @@ func upgrade(ctx context.Context, configured *action.Configuration, asked reques
 		return nil, err
 	}
 	doing := action.NewUpgrade(configured)
-	doing.Namespace, doing.TakeOwnership = asked.Namespace, asked.TakeOver
+	doing.Namespace, doing.TakeOwnership, doing.ForceConflicts = asked.Namespace, asked.TakeOver, asked.Force
 	doing.Labels, doing.Description = asked.Labels, asked.Description
 	doing.ResetValues, doing.ServerSideApply, doing.MaxHistory = true, "true", asked.HistoryMax
 	doing.DisableOpenAPIValidation, doing.HideNotes = true, true
@@ -125,6 +124,7 @@ func upgrade(ctx context.Context, configured *action.Configuration, asked reques
 
 func rollback(ctx context.Context, configured *action.Configuration, asked request) (any, error) {
 	doing := action.NewRollback(configured)
+	doing.ServerSideApply, doing.ForceConflicts = "true", true
 	doing.Version, doing.Description, doing.MaxHistory = asked.Revision, asked.Description, asked.HistoryMax
 	doing.Timeout, doing.WaitStrategy, doing.WaitOptions = waiting(ctx, asked)
 	return nil, doing.Run(asked.Release)
@@ -132,7 +132,7 @@ func rollback(ctx context.Context, configured *action.Configuration, asked reque
 
 func uninstall(ctx context.Context, configured *action.Configuration, asked request) (any, error) {
 	doing := action.NewUninstall(configured)
-	doing.IgnoreNotFound, doing.DeletionPropagation = true, "background"
+	doing.IgnoreNotFound, doing.DeletionPropagation, doing.DisableHooks = true, "background", asked.SkipHooks
 	doing.Timeout, doing.WaitStrategy, doing.WaitOptions = waiting(ctx, asked)
 	_, err := doing.Run(asked.Release)
 	return nil, err

@@ -48,6 +48,8 @@ type request struct {
 	Wait            bool              `json:"wait"`
 	CreateNamespace bool              `json:"create_namespace"`
 	TakeOver        bool              `json:"take_over"`
+	Force           bool              `json:"force"`
+	SkipHooks       bool              `json:"skip_hooks"`
 	Revision        int               `json:"revision"`
 	Description     string            `json:"description"`
 	HistoryMax      int               `json:"history_max"`
@@ -95,16 +97,14 @@ func (d *desk) take(ctx context.Context, asked request) {
 	}
 	own, cancel := context.WithCancel(ctx)
 	d.open[asked.ID] = cancel
-	d.busy.Add(1)
-	go func() {
-		defer d.busy.Done()
+	d.busy.Go(func() {
 		found, err := d.guarded(own, asked)
 		d.mutex.Lock()
 		delete(d.open, asked.ID)
 		d.mutex.Unlock()
 		cancel()
 		d.say(asked.ID, found, err)
-	}()
+	})
 }
 
 // guarded performs the act; a panic in it is this act's error and nobody else's end.
