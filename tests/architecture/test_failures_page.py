@@ -48,6 +48,7 @@ COMING = [
     "ProgressDeadlineExceeded",
     "ReasonUnknown",
     "ReleaseLocked",
+    "ReleaseNewer",
     "ReleaseNotOurs",
     "ReleaseRecordCorrupt",
     "SealBroken",

@@ -20,11 +20,12 @@ from extensa.agent.reconcile import Tools
 from extensa.base import processes
 from extensa.base.clock import utc_now
 from extensa.helm.driver import CliDriver, Driver
-from extensa.link.extension import DesiredExtension, ObservedExtension, Phase, Presence
+from extensa.link.extension import DesiredExtension, FailurePolicy, ObservedExtension, OnFailure, Phase, Presence
 from extensa.link.sealing import Sealed, public_key, seal
 from unit.agent.fake_link import FakeLink
 
 CLUSTER = "00000000-0000-4000-8000-0000000000c1"
+STAY = FailurePolicy(on_failure=OnFailure.STAY)
 
 
 @dataclass
@@ -91,8 +92,9 @@ class World:
         namespace: str = "",
         namespace_scoped: bool = False,
         cluster: str = CLUSTER,
+        **more: Any,
     ) -> DesiredExtension:
-        """Return a desired document; its chart becomes known to the link."""
+        """Return a desired document, with ``more`` of its fields; its chart becomes known to the link."""
         archive = archive if archive is not None else pack("hello", HELLO)
         found = described(archive, chart)
         self.link.charts[found.digest] = archive
@@ -116,6 +118,7 @@ class World:
             operation_id=str(uuid.uuid4()),
             namespace_scoped=namespace_scoped,
             timeout=timeout,
+            **more,
         )
 
     def sealed(self, secrets: dict[str, str], uid: str) -> Sealed:

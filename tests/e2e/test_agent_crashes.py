@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from e2e.agent_fixtures import Begin, agent, begin
-from e2e.agent_world import World
+from e2e.agent_world import STAY, World
 from e2e.charts_made_here import DEPLOYMENT, described, hook, pack
 from e2e.real_cluster import RealCluster
 from extensa.base import processes
@@ -135,7 +135,7 @@ async def test_hooks_that_come_after_find_what_they_would_with_helm_by_hand(agen
 
 async def test_a_hook_that_fails_is_the_cause_and_a_new_generation_begins_anew(agent: World) -> None:
     settings = {"stuck": "true", "hookDeadline": "1"}
-    wanted = agent.desired("hook-fails", archive=HOOKED, chart="hooked", settings=settings)
+    wanted = agent.desired("hook-fails", archive=HOOKED, chart="hooked", settings=settings, failure_policy=STAY)
     agent.link.want(wanted)
     failed = await agent.outcome(wanted)
 
@@ -183,7 +183,7 @@ class Apart:
         self.want(1)
 
     def want(self, cursor: int, *desired: DesiredExtension) -> None:
-        content = msgspec.json.encode(ExtensionFeed(cursor=cursor, desired=list(desired)))
+        content = msgspec.json.encode(ExtensionFeed(cursor=cursor, desired=list(desired), whole=True))
         (self.folder / "wants.new").write_bytes(content)
         (self.folder / "wants.new").replace(self.folder / "wants.json")
 

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from e2e.agent_fixtures import Begin, agent, begin
-from e2e.agent_world import CLUSTER, World
+from e2e.agent_world import CLUSTER, STAY, World
 from e2e.charts_made_here import DEPLOYMENT, HELLO, SETTINGS, pack
 from extensa.base.clock import utc_now
 from extensa.link.extension import Level, Phase
@@ -114,7 +114,8 @@ async def test_a_restart_applies_nothing_again(agent: World, *, memory: bool) ->
 
 
 async def test_progress_is_told_while_a_release_waits(agent: World) -> None:
-    wanted = agent.desired("waits", settings={"nowhere": "true", "replicas": "2"}, timeout=14)
+    settings = {"nowhere": "true", "replicas": "2"}
+    wanted = agent.desired("waits", settings=settings, timeout=14, failure_policy=STAY)
     agent.link.want(wanted)
     failed = await agent.outcome(wanted)
     said = [word.statuses[0].message for word in agent.words(wanted) if word.phase is Phase.WORKING]

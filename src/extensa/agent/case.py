@@ -71,6 +71,8 @@ class Case:
     kept: Remembered
     say: Callable[[str, Finding | None], None]
     """Called with how far the work is, in words, and what seems to hold it up."""
+    overtaken: Callable[[int], None] = lambda _generation: None
+    """Called when the release was made for a later generation than the one that is wanted."""
     hints: Hints = field(default_factory=Hints)
     newer: asyncio.Event = field(default_factory=asyncio.Event)
     sighting: Sighting | None = None

@@ -13,14 +13,14 @@ from extensa.agent.installer import Applier
 from extensa.agent.kube import KubeClient, read_kubeconfig
 from extensa.agent.watches import Source, Watches
 from extensa.base.log import get_logger
-from extensa.helm.look import Kube
+from extensa.helm.cleaning import Hands
 
 _log = get_logger("agent")
 
 _Edition = tuple[int, int, int]
 
 
-class Api(Kube, Applier, Source, Protocol):
+class Api(Hands, Applier, Source, Protocol):
     """All that is asked of a cluster's API (`kube.KubeClient`)."""
 
     async def version(self) -> str:

@@ -194,6 +194,13 @@ class KubeClient:
         if path is not None:
             await self._ask("DELETE", f"{path}/{ref.name}")
 
+    async def free(self, ref: ObjectRef) -> None:
+        """Take every finalizer off an object; one that is not there is no error. Raises `ClusterError`."""
+        path = await self._path(ref.api_version, ref.kind, ref.namespace)
+        if path is not None:
+            body = {"metadata": {"finalizers": None}}
+            await self._ask("PATCH", f"{path}/{ref.name}", body=body, content_type="application/merge-patch+json")
+
     async def watch(
         self, api_version: str, kind: str, *, labels: str, since: str = ""
     ) -> AsyncGenerator[Change | None, None]:
@@ -233,13 +240,14 @@ class KubeClient:
         params: Mapping[str, str] | None = None,
         accept: str = "",
         body: Mapping[str, Any] | None = None,
+        content_type: str = "application/apply-patch+yaml",
     ) -> dict[str, Any] | None:
         """Return the decoded answer, None for 404; raises `ClusterError`."""
         headers = {"accept": f"{accept},application/json" if accept else "application/json"}
         content = None
         if body is not None:
             content = msgspec.json.encode(body)
-            headers["content-type"] = "application/apply-patch+yaml"
+            headers["content-type"] = content_type
         answer = await self._heard(method, path, params=params, headers=headers, content=content)
         if answer.status == 404:
             return None

@@ -1,6 +1,6 @@
 """The agent: hears what should be, keeps one worker per extension, and sees clusters come and go.
 
-At the start it hears everything that is current; what the control plane no longer names is forgotten, not removed. When
+At the start it hears everything that is current; what a whole answer no longer names is forgotten, not removed. When
 the line was down it hears everything again. Until the line stands it works from memory. Workers never share a release:
 there is one per resource id.
 """
@@ -106,8 +106,10 @@ class Agent:
         heard = await self._link.feed(_FEED, ExtensionFeed, after=cursor, wait=wait, headers=headers)
         for desired in heard.desired:
             self._take(desired)
-        if cursor == 0:  # everything that is current was asked for
+        if heard.whole:
             await self._forget_all_but({case_key(desired) for desired in heard.desired})
+        elif cursor == 0:  # something was left out: what is remembered of it goes on
+            await self._from_memory()
         return heard.cursor
 
     def _take(self, desired: DesiredExtension) -> None:

@@ -21,8 +21,10 @@ from extensa.base.errors import ExtensaError
 from extensa.base.home import write_file
 from extensa.base.log import get_logger
 from extensa.helm.release import Inventory
+from extensa.helm.remedy import Due
+from extensa.helm.state import Good
 from extensa.link.evidence import MOST_KEPT, Evidence
-from extensa.link.extension import DesiredExtension, Failure, Phase
+from extensa.link.extension import DesiredExtension, Failure, Phase, Remedy
 from extensa.link.sealing import new_private_key
 
 _log = get_logger("agent")
@@ -33,7 +35,11 @@ class MemoryError_(ExtensaError):  # noqa: N801 - Python has taken the name
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
-    """How the pursuit of one generation ended: READY, or FAILED and why."""
+    """How the pursuit of one generation ended: READY, or FAILED and why.
+
+    A remedy that is ``due`` is kept before it begins and is what a restart goes on with; ``remedy`` is what came of it.
+    ``tries`` have failed; the next one begins ``again`` at that time, None: there is none.
+    """
 
     uid: str
     generation: int
@@ -41,14 +47,25 @@ class Outcome(Struct, frozen=True, kw_only=True):
     at: datetime
     failure: Failure | None = None
     evidence: str = ""
+    due: Due | None = None
+    remedy: Remedy | None = None
+    tries: int = 0
+    again: datetime | None = None
 
 
 class Remembered(Struct, frozen=True, kw_only=True):
-    """All that is kept of one extension."""
+    """All that is kept of one extension.
+
+    ``begun`` is the edition of Helm's newest record when the present effort began, None: nothing was looked at yet.
+    ``aside`` says that a record of it was set aside.
+    """
 
     desired: DesiredExtension
     outcome: Outcome | None = None
     leaving: Inventory | None = None
+    good: Good | None = None
+    begun: str | None = None
+    aside: bool = False
 
 
 class Memory(Protocol):

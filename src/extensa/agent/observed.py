@@ -15,14 +15,17 @@ from extensa.helm.errors import Masker
 from extensa.helm.health import Level as Health
 from extensa.helm.readiness import Seen
 from extensa.helm.release import ObjectRef
+from extensa.helm.remedy import Due
 from extensa.helm.state import Sighting
 from extensa.link.extension import (
     DesiredExtension,
     Failure,
+    FailurePolicy,
     Level,
     ObjectHealth,
     ObservedExtension,
     Phase,
+    Remedy,
     Status,
 )
 
@@ -57,6 +60,14 @@ def ready(
     return _document(desired, seen, now, phase=Phase.READY, statuses=statuses, mask=mask)
 
 
+def held(
+    desired: DesiredExtension, seen: Sighting | None, now: datetime, *, words: str, mask: Masker
+) -> ObservedExtension:
+    """Return the document of an extension in which no act is done."""
+    statuses = [Status(code="Held", message=mask(words), time=now)]
+    return _document(desired, seen, now, phase=Phase.HELD, statuses=statuses, mask=mask)
+
+
 def failed(
     desired: DesiredExtension,
     seen: Sighting | None,
@@ -65,12 +76,18 @@ def failed(
     failure: Failure,
     mask: Masker,
     evidence: str = "",
+    remedy: Remedy | None = None,
 ) -> ObservedExtension:
-    """Return the document of a generation that was given up; ``evidence`` names what was kept of it."""
+    """Return the document of a generation that was given up; ``evidence`` names what was kept of it, ``remedy`` what
+    was done then.
+    """
     message = f"{failure.message} {failure.next_step}".strip()
-    status = Status(code=failure.code, message=message, level=Level.ERROR, time=now)
-    told = _document(desired, seen, now, phase=Phase.FAILED, statuses=[status], mask=mask, failure=failure)
-    return msgspec.structs.replace(told, evidence=evidence)
+    statuses = [Status(code=failure.code, message=message, level=Level.ERROR, time=now)]
+    if remedy is not None:
+        level = Level.WARNING if remedy.failure is not None else Level.INFORMATION
+        statuses.append(Status(code="Remedy", message=_remedied(remedy), level=level, time=now))
+    told = _document(desired, seen, now, phase=Phase.FAILED, statuses=statuses, mask=mask, failure=failure)
+    return msgspec.structs.replace(told, evidence=evidence, remedy=remedy)
 
 
 def gone(desired: DesiredExtension, now: datetime, *, kept: Sequence[ObjectRef], note: str = "") -> ObservedExtension:
@@ -93,6 +110,24 @@ def as_failure(found: Finding, mask: Masker, of: DesiredExtension) -> Failure:
         next_step=hidden.next_step,
         raw=hidden.raw,
     )
+
+
+def as_remedy(due: Due, failure: Failure | None, seen: Sighting | None) -> Remedy:
+    """Return a remedy that was done, or failed with ``failure``, as the link carries it."""
+    release = seen.release if seen is not None and due.revision else None
+    return Remedy(
+        step=due.step,
+        revision=due.revision,
+        chart_version=release.chart_version if release is not None and failure is None else "",
+        failure=failure,
+    )
+
+
+def next_try(number: int, policy: FailurePolicy, again: datetime, now: datetime) -> str:
+    """Return when the next try begins, in words: "Try 2 of 3 in 30 s"."""
+    seconds = max(round((again - now).total_seconds()), 0)
+    left = f"{seconds} s" if seconds < 120 else f"{round(seconds / 60)} min"
+    return f"Try {number} of {policy.retries + 1} in {left}"
 
 
 def pinned(found: Finding, of: DesiredExtension) -> Finding:
@@ -133,6 +168,15 @@ def object_healths(objects: Sequence[Seen], mask: Masker) -> list[ObjectHealth]:
         )
         for seen in ordered[:MOST_OBJECTS]
     ]
+
+
+def _remedied(remedy: Remedy) -> str:
+    chart = f" (chart {remedy.chart_version})" if remedy.chart_version else ""
+    done = f"It went back to revision {remedy.revision}{chart}." if remedy.revision else "It was uninstalled."
+    if remedy.failure is None:
+        return done
+    tried = f"Going back to revision {remedy.revision}" if remedy.revision else "Uninstalling it"
+    return f"{tried} failed too: {remedy.failure.message} {remedy.failure.next_step}".strip()
 
 
 def _timeless(document: ObservedExtension) -> ObservedExtension:

@@ -47,6 +47,8 @@ def prepare(desired: DesiredExtension, *, private_key: str) -> Prepared:
         digest=_digest(desired, values),
         present=not absent,
         create_namespace=desired.create_namespace,
+        adopt=desired.adopt,
+        remove_finalizers=desired.remove_finalizers,
     )
     return Prepared(wanted, values)
 

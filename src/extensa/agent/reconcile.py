@@ -2,7 +2,7 @@
 
 The room ``helm`` decides and acts; here is the loop around it: what is needed for an act, when to look again, and when
 to stop because something newer is wanted. A failure of any kind ends as a state or a finding, so that the loop always
-reaches done, given up, or superseded.
+reaches done, given up, or superseded. The remedy after a failure is such a pursuit too, of another goal.
 """
 
 import asyncio
@@ -22,15 +22,17 @@ from extensa.agent.prepare import Prepared
 from extensa.base.clock import Clock
 from extensa.base.errors import ExtensaError
 from extensa.base.log import get_logger
+from extensa.helm import remedy
 from extensa.helm.actions import Work, perform
 from extensa.helm.causes import Finding, finding, of_error
+from extensa.helm.cleaning import drop_aside
 from extensa.helm.driver import Driver, Place, classify
 from extensa.helm.errors import ClusterError, HelmError
-from extensa.helm.look import examine, kept, look, refreshed
+from extensa.helm.look import examine, inventories, kept, look, refreshed
 from extensa.helm.plan import Act, Effort, Step, next_act
 from extensa.helm.readiness import of_objects, progress
-from extensa.helm.release import Inventory, ObjectRef
-from extensa.helm.state import Name, Sighting, State, judge
+from extensa.helm.release import Inventory, ObjectRef, ReleaseStatus
+from extensa.helm.state import Good, Name, Sighting, State, judge
 
 _log = get_logger("agent")
 
@@ -40,10 +42,12 @@ _BLIND = 0.5
 _EXAMINE_EVERY = timedelta(seconds=10)
 _SHORTEST_ACT = 10.0
 _NAMES = {
-    Step.INSTALL: "Installing",
-    Step.UPGRADE: "Upgrading",
-    Step.ROLLBACK: "Going back to the last good revision",
-    Step.UNINSTALL: "Uninstalling",
+    Step.INSTALL: "Installing with Helm",
+    Step.UPGRADE: "Upgrading with Helm",
+    Step.ROLLBACK: "Going back to the last good revision with Helm",
+    Step.UNINSTALL: "Uninstalling with Helm",
+    Step.SET_ASIDE: "Setting Helm's record aside",
+    Step.CLEAN: "Removing what Helm has left",
 }
 
 
@@ -51,11 +55,13 @@ _NAMES = {
 class Verdict:
     """How a pursuit ended: given up with a ``failure``, or done; ``kept`` is what an absent release left by rule.
 
-    ``evidence`` is the id of what was taken down of the failure, "" when that could not be kept.
+    ``evidence`` is the id of what was taken down of the failure, "" when that could not be kept; ``due`` is the remedy
+    that must follow.
     """
 
     failure: Finding | None = None
     evidence: str = ""
+    due: remedy.Due | None = None
     kept: tuple[ObjectRef, ...] = ()
     note: str = ""
 
@@ -73,19 +79,27 @@ class Tools:
 
 
 class Pursuit:
-    """The pursuit of one generation of one extension."""
+    """The pursuit of one generation of one extension, or with ``remedial`` of what must follow its failure."""
 
-    def __init__(self, case: Case, prepared: Prepared, tools: Tools) -> None:
-        """Nothing is done yet."""
+    def __init__(self, case: Case, prepared: Prepared, tools: Tools, *, turn: int = 1, remedial: bool = False) -> None:
+        """Nothing is done yet; ``turn`` counts the efforts for this generation."""
         self._case = case
         self._desired = case.desired
         self._prepared = prepared
         self._tools = tools
+        self._turn = turn
+        self._remedial = remedial
         now = tools.clock()
-        self._effort = Effort(now, now + timedelta(seconds=self._desired.timeout))
+        timeout = self._desired.timeout
+        self._effort = Effort(now, now + (remedy.patience(timeout) if remedial else timedelta(seconds=timeout)))
+        self._before = case.kept.begun
+        """The edition of a record from before this effort: what it tells of a failure is told already."""
+        self._from_before = case.sighting is not None
+        """Whether all that is known was seen before this effort: what nobody watches may have changed since."""
         self._examined = now
         self._hint: Finding | None = None
         self._taken = ""
+        self._remembered = False
 
     async def run(self) -> Verdict | None:
         """Return how it ended, None when something newer is wanted."""
@@ -95,21 +109,24 @@ class Pursuit:
                 return Verdict(note="There is no such cluster any more, and nothing in it.")
             if cluster is not None and self._case.sighting is None:
                 await self.follow(cluster)
-            state = await self.look(cluster)
+            state = await self._begin(await self.look(cluster))
             if state.finding is not None and state.finding.transient and state.name is Name.UNREACHABLE:
                 self._effort = self._effort.excused(state.finding)
             act = next_act(state, self._prepared.wanted, self._effort, self._tools.clock())
             match act.step:
+                case Step.DONE if self._from_before:
+                    self._from_before = False
+                    self._case.hints.wake(None)
                 case Step.DONE:
                     return await self._done(cluster, state, act)
                 case Step.GIVE_UP:
-                    failure = await self._explained(cluster, state, act)
-                    return Verdict(failure=failure, evidence=await self._take_down(cluster, failure))
+                    return await self._given_up(cluster, state, act)
                 case Step.WAIT:
                     await self._wait(cluster, state, act)
                 case _ if cluster is not None:
                     await self._before_remedy(cluster, act)
                     failed = await self._do(cluster, act)
+                    self._from_before = False
                     self._effort = self._effort.after(act.step, self._tools.clock(), failed)
         return None
 
@@ -117,18 +134,42 @@ class Pursuit:
         """Return the state as it is now: everything looked at anew, or only what has changed when nothing else can."""
         case, place = self._case, self._desired
         changed = case.hints.take()
+        leaving, crds = case.kept.leaving, place.delete_crds
         if cluster is None:
             case.sighting = Sighting(unreachable=finding("ClusterNotFound"))
         elif case.sighting is None or changed.everything or case.sighting.unreachable is not None:
             case.sighting = await look(
-                cluster.kube, place.release, place.namespace, known=case.sighting, leaving=case.kept.leaving
+                cluster.kube, place.release, place.namespace, known=case.sighting, leaving=leaving, crds=crds
             )
         elif changed.records or changed.objects:
             records = (place.release, place.namespace) if changed.records else None
-            case.sighting = await refreshed(cluster.kube, case.sighting, changed.objects, records=records)
-        state = judge(case.sighting, self._prepared.wanted, self._tools.clock())
-        if state.name in (Name.FAILED_INSTALL, Name.FAILED_UPGRADE) and state.here:
-            return replace(state, finding=replace(classify(state.detail), step=state.name.removeprefix("failed-")))
+            case.sighting = await refreshed(
+                cluster.kube, case.sighting, changed.objects, records=records, leaving=leaving, crds=crds
+            )
+        return self._judged(case.sighting)
+
+    def _judged(self, seen: Sighting) -> State:
+        state = judge(seen, self._prepared.wanted, self._tools.clock(), good=self._case.kept.good)
+        if state.name not in _FAILED or not state.here:
+            return state
+        if remedy.edition(seen) == self._before:
+            return replace(state, here=False)
+        return replace(state, finding=replace(classify(state.detail), step=state.name.removeprefix("failed-")))
+
+    async def _begin(self, state: State) -> State:
+        """Remember what there was when this effort began, before anything is done; return the state seen so."""
+        kept = self._case.kept
+        if self._remedial or kept.begun is not None:
+            return state
+        if state.name is not Name.UNREACHABLE and self._case.sighting is not None:
+            begun = remedy.edition(self._case.sighting)
+            self._case.kept = msgspec.structs.replace(kept, begun=begun)
+            self._before = begun if self._turn > 1 else None
+            state = self._judged(self._case.sighting)
+        elif self._remembered:
+            return state
+        self._remembered = True
+        await self._tools.memory.keep(self._case.kept)
         return state
 
     async def follow(self, cluster: Cluster) -> bool:
@@ -160,7 +201,10 @@ class Pursuit:
         if cluster is not None and state.name is not Name.UNREACHABLE and await self.follow(cluster):
             return
         await self._look_deeper(cluster, state)
-        self._case.say(progress(state.objects) if state.name in _SETTLING else act.reason, self._hint)
+        if state.name is Name.NEWER:
+            self._case.overtaken(int(state.detail))
+        else:
+            self._case.say(progress(state.objects) if state.name in _SETTLING else act.reason, self._hint)
         pause = (act.until - self._tools.clock()).total_seconds() if act.until is not None else _TICK
         if state.name is Name.UNREACHABLE:
             await self._case.hints.wait(pause)
@@ -180,6 +224,15 @@ class Pursuit:
             found = of_objects(state.objects, await examine(cluster.kube, state.objects))
             self._hint = found if found.code not in ("NotReadyInTime", "JobUnfinished") else None
 
+    async def _given_up(self, cluster: Cluster | None, state: State, act: Act) -> Verdict:
+        failure = await self._explained(cluster, state, act)
+        if self._remedial:
+            return Verdict(failure=failure)
+        seen, begun = self._case.sighting or Sighting(), self._case.kept.begun or ""
+        due = remedy.due(self._desired.failure_policy, state, self._prepared.wanted, seen, begun=begun)
+        evidence = await self._take_down(cluster, failure, followed_by=str(due) if due is not None else "")
+        return Verdict(failure=failure, evidence=evidence, due=due)
+
     async def _explained(self, cluster: Cluster | None, state: State, act: Act) -> Finding:
         failure = act.failure or finding("HelmFailed")
         if cluster is not None and state.name in _SETTLING:
@@ -190,7 +243,11 @@ class Pursuit:
     async def _before_remedy(self, cluster: Cluster, act: Act) -> None:
         """Take down what a failed act has left before something else clears it away; once in an effort."""
         last = self._effort.done[-1].failure if self._effort.done else None
-        if act.step in _REMEDIES and last is not None and self._prepared.wanted.present and not self._taken:
+        if act.step is Step.SET_ASIDE:
+            last = finding("ReleaseRecordCorrupt", act.reason)
+        elif act.step not in _REMEDIES or self._remedial or not self._prepared.wanted.present:
+            return
+        if last is not None and not self._taken:
             self._taken = await self._take_down(cluster, last, followed_by=f"{act.step.value}: {act.reason}")
 
     async def _take_down(self, cluster: Cluster | None, failure: Finding, *, followed_by: str = "") -> str:
@@ -213,6 +270,8 @@ class Pursuit:
         left: tuple[ObjectRef, ...] = ()
         with contextlib.suppress(ClusterError):
             left = await kept(cluster.kube, self._case.kept.leaving or Inventory())
+            if self._case.kept.aside:
+                await drop_aside(cluster.kube, self._desired.namespace, self._prepared.wanted.owner)
             if self._desired.namespace_scoped:
                 await remove_account(cluster.kube, self._desired)
         return Verdict(kept=left, note=act.reason if state.name is Name.UNMANAGED else "")
@@ -236,18 +295,28 @@ class Pursuit:
             await prepare_account(cluster.kube, desired)
             wanted = replace(wanted, create_namespace=False)
         if act.step is Step.UNINSTALL:
-            await self._remember_what_leaves()
+            await self._remember_what_leaves(cluster)
+        if act.step is Step.SET_ASIDE:
+            self._case.kept = msgspec.structs.replace(self._case.kept, aside=True)
+            await self._tools.memory.keep(self._case.kept)
         if act.step not in (Step.INSTALL, Step.UPGRADE):
-            return Work(place, wanted)
+            revisions = self._case.sighting.revisions if self._case.sighting is not None else ()
+            return Work(place, wanted, hands=cluster.kube, record=revisions[-1].secret if revisions else "")
+        if act.step is Step.INSTALL:
+            self._case.kept = msgspec.structs.replace(self._case.kept, good=Good(0))
         chart = await self._tools.charts.obtain(desired.chart)
         return Work(place, wanted, chart.path, self._prepared.values, wait=chart.facts.post_hooks)
 
-    async def _remember_what_leaves(self) -> None:
-        sighting = self._case.sighting
-        if sighting is not None and sighting.release is not None:
-            leaving = sighting.release.inventory
-            self._case.kept = msgspec.structs.replace(self._case.kept, leaving=leaving)
-            await self._tools.memory.keep(self._case.kept)
+    async def _remember_what_leaves(self, cluster: Cluster) -> None:
+        """Keep what the release consists of: of a failed act's, what any of its revisions has brought."""
+        seen, kept = self._case.sighting, self._case.kept
+        if seen is None or seen.release is None:
+            return
+        leaving = (kept.leaving or Inventory()) | seen.release.inventory
+        if seen.release.status is not ReleaseStatus.DEPLOYED:
+            leaving |= await inventories(cluster.kube, self._desired.namespace, seen.revisions[:-1])
+        self._case.kept = msgspec.structs.replace(kept, leaving=leaving)
+        await self._tools.memory.keep(self._case.kept)
 
     async def _perform(self, cluster: Cluster, act: Act, work: Work) -> Finding | None:
         """Run the act to its end; something newer that is wanted ends it after a moment of grace."""
@@ -260,7 +329,7 @@ class Pursuit:
                 if task.done():
                     return task.result()
                 words = await self._glimpse(cluster) if work.wait else ""
-                self._case.say(words or f"{_NAMES[act.step]} with Helm: {act.reason}", None)
+                self._case.say(words or f"{_NAMES[act.step]}: {act.reason}", None)
             await asyncio.wait((task,), timeout=_SUPERSEDE_GRACE)
             return task.result() if task.done() else finding("HelmKilled", "Something newer is wanted.")
         finally:
@@ -282,6 +351,7 @@ async def _ended(task: asyncio.Task[Finding | None]) -> None:
 
 
 _REMEDIES = frozenset({Step.ROLLBACK, Step.UNINSTALL})
-_SETTLING = frozenset({Name.PROGRESSING, Name.UNHEALTHY})
+_SETTLING = frozenset({Name.PROGRESSING, Name.UNHEALTHY, Name.DRIFTED})
+_FAILED = frozenset({Name.FAILED_INSTALL, Name.FAILED_UPGRADE, Name.FAILED_ROLLBACK})
 UNWATCHED = frozenset({Name.LEFTOVERS, Name.TERMINATING, Name.UNREACHABLE})
 """States whose end no watch of ours would show."""

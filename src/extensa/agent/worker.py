@@ -2,13 +2,16 @@
 
 After a generation has ended, its outcome is kept; from then on the worker tells how the objects fare, and pursues the
 same generation again only when the release itself is no longer what was made (removed or changed by another hand).
-A generation that was given up is not begun again before a newer one comes; but should its objects become healthy after
-all, that is told, since outcomes follow what is observed.
+A generation that was given up is put right as its failure policy says, begun again as often as that says, and after
+that not before a newer one comes; but should its objects become healthy after all, that is told, since outcomes follow
+what is observed.
 """
 
 import asyncio
+import contextlib
 import random
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 
 import msgspec
@@ -21,11 +24,14 @@ from extensa.agent.reconcile import Pursuit, Tools, Verdict
 from extensa.agent.reporter import Reporter
 from extensa.base.ids import new_id
 from extensa.base.log import correlated, get_logger
+from extensa.helm import remedy
 from extensa.helm.causes import Finding, finding, of_error
 from extensa.helm.errors import HelmError, Masker
+from extensa.helm.health import Level
 from extensa.helm.readiness import of_objects
-from extensa.helm.state import Name, Sighting, State
-from extensa.link.extension import DesiredExtension, ObservedExtension, Phase, Presence
+from extensa.helm.release import LABEL_ACT
+from extensa.helm.state import Good, Name, Sighting, State
+from extensa.link.extension import DesiredExtension, DriftMode, ObservedExtension, Phase, Presence, Remedy
 
 _log = get_logger("agent")
 
@@ -33,6 +39,8 @@ RESYNC = 300.0
 """Seconds after which everything is looked at again although nothing was heard."""
 _RECHECK = 15.0
 _DEBOUNCE = 0.3
+_COUNT_DOWN = 60.0
+"""Seconds after which a wait for the next try is told anew."""
 _SILENT_AT_FIRST = timedelta(seconds=0.5)
 _BETWEEN_WORDS = timedelta(seconds=1)
 
@@ -52,18 +60,20 @@ class Worker:
         self._key = private_key
         self._mask: Masker = str
         self._told: ObservedExtension | None = None
+        self._newest = kept.outcome.at if kept.outcome is not None else datetime.min.replace(tzinfo=UTC)
         self._quiet_until = tools.clock()
-        self.case = Case(kept, say=self._say)
+        self.case = Case(kept, say=self._say, overtaken=self._overtaken)
 
     def offer(self, desired: DesiredExtension) -> bool:
-        """Take a document that may be newer; return whether it is."""
+        """Take a document that may be newer; return whether it is. One that is not has what was told told again."""
         now = self.case.desired
         if desired.uid == now.uid and desired.generation <= now.generation:
             if desired.generation == now.generation:
                 self._refresh(desired)
+            elif self._told is not None:
+                self._reporter.tell(self._told)
             return False
-        leaving = self.case.kept.leaving
-        self.case.kept = Remembered(desired=desired, leaving=leaving)
+        self.case.kept = msgspec.structs.replace(self.case.kept, desired=desired, outcome=None, begun=None)
         self.case.newer.set()
         self.case.hints.stir()
         return True
@@ -78,27 +88,53 @@ class Worker:
                     return True
 
     async def _generation(self, desired: DesiredExtension) -> _Next:
+        if desired.hold:
+            await self._hold(desired)
+            return _Next.PURSUE
         try:
             prepared = prepare(desired, private_key=self._key)
         except HelmError as error:
-            await self._give_up(of_error(error, step="render"))
+            await self._give_up(Verdict(of_error(error, step="render")))
+            self._tell_failure()
             await self.case.newer.wait()
             return _Next.PURSUE
         self._mask = prepared.values.mask
-        outcome = self.case.kept.outcome
-        if outcome is None or (outcome.uid, outcome.generation) != (desired.uid, desired.generation):
-            await self._tools.memory.keep(self.case.kept)
-            if await self._pursue(prepared) is _Next.END:
-                return _Next.END
+        if self._outcome is None and await self._pursue(prepared) is _Next.END:
+            return _Next.END
         return await self._watch_over(prepared)
+
+    @property
+    def _outcome(self) -> Outcome | None:
+        """How the pursuit of the present generation ended."""
+        outcome, desired = self.case.kept.outcome, self.case.desired
+        if outcome is None or (outcome.uid, outcome.generation) != (desired.uid, desired.generation):
+            return None
+        return outcome
+
+    async def _hold(self, desired: DesiredExtension) -> None:
+        """Take no act, and tell how the release fares, until something newer is wanted."""
+        bare = msgspec.structs.replace(desired, protected=None)  # nothing is rendered
+        with contextlib.suppress(HelmError):
+            prepared = prepare(bare, private_key=self._key)
+            await self._tools.memory.keep(self.case.kept)
+            while not self.case.newer.is_set():
+                state, heard = await self._look(prepared)
+                words = f"No act is done while it is held. {state.name.meaning}"
+                seen, now = self.case.sighting, self._tools.clock()
+                self._tell(observed.held(desired, seen, now, words=words, mask=self._mask))
+                await self._rest(RESYNC if heard else _RECHECK)
+            return
+        self._tell(observed.held(desired, None, self._tools.clock(), words="No act is done.", mask=self._mask))
+        await self.case.newer.wait()
 
     async def _pursue(self, prepared: Prepared) -> _Next | None:
         """Pursue the generation to its outcome; None when it has one, PURSUE when something newer is wanted."""
-        desired = self.case.desired
+        desired, before = self.case.desired, self._outcome
+        turn = 1 + (before.tries if before is not None and before.again is not None else 0)
         begun = self._tools.clock()
         self._quiet_until = begun + _SILENT_AT_FIRST
         _log.info("pursuing", release=desired.release, generation=desired.generation, presence=desired.presence)
-        verdict = await Pursuit(self.case, prepared, self._tools).run()
+        verdict = await Pursuit(self.case, prepared, self._tools, turn=turn).run()
         if verdict is None or self.case.newer.is_set():
             return _Next.PURSUE
         seconds = (self._tools.clock() - begun).total_seconds()
@@ -107,50 +143,106 @@ class Worker:
             _log.info("done", **facts)
         else:
             _log.warning("given up", code=verdict.failure.code, message=self._mask(verdict.failure.message), **facts)
-        return await self._settle(prepared, verdict)
+        return await self._settle(prepared, verdict, turn)
 
-    async def _settle(self, prepared: Prepared, verdict: Verdict) -> _Next | None:
-        now = self._tools.clock()
+    async def _settle(self, prepared: Prepared, verdict: Verdict, turn: int) -> _Next | None:
         if verdict.failure is not None:
-            await self._give_up(verdict.failure, verdict.evidence)
-            return None
+            await self._give_up(verdict, turn)
+            return await self._put_right(prepared)
+        now = self._tools.clock()
         if not prepared.wanted.present:
-            self._reporter.tell(observed.gone(self.case.desired, now, kept=verdict.kept, note=verdict.note))
+            gone = observed.gone(self.case.desired, now, kept=verdict.kept, note=verdict.note)
+            self._reporter.tell(self._dated(gone))
             return _Next.END
         self._tell(observed.ready(self.case.desired, self.case.sighting or Sighting(), now, mask=self._mask))
-        await self._keep_outcome(Phase.READY, now)
+        await self._keep_ready(now)
         return None
 
-    async def _give_up(self, found: Finding, evidence: str = "") -> None:
-        now = self._tools.clock()
-        failure = observed.as_failure(found, self._mask, self.case.desired)
-        await self._keep_outcome(
-            Phase.FAILED, now, found, evidence
-        )  # before it is told: a restart must not begin again
-        case, mask = self.case, self._mask
-        self._tell(observed.failed(case.desired, case.sighting, now, failure=failure, mask=mask, evidence=evidence))
-
-    async def _keep_outcome(
-        self, phase: Phase, now: datetime, found: Finding | None = None, evidence: str = ""
-    ) -> None:
-        desired = self.case.desired
-        failure = observed.as_failure(found, self._mask, self.case.desired) if found is not None else None
+    async def _give_up(self, verdict: Verdict, turn: int = 0) -> None:
+        """Keep that it has failed, and the remedy that is due, before anything else: a restart goes on from there."""
+        found = verdict.failure or finding("HelmFailed")
         outcome = Outcome(
-            uid=desired.uid, generation=desired.generation, phase=phase, at=now, failure=failure, evidence=evidence
+            uid=self.case.desired.uid,
+            generation=self.case.desired.generation,
+            phase=Phase.FAILED,
+            at=self._tools.clock(),
+            failure=observed.as_failure(found, self._mask, self.case.desired),
+            evidence=verdict.evidence,
+            due=verdict.due,
+            tries=turn,
         )
-        self.case.kept = msgspec.structs.replace(self.case.kept, outcome=outcome)
+        await self._keep(outcome if verdict.due is not None else self._with_another_try(outcome))
+
+    async def _put_right(self, prepared: Prepared) -> _Next | None:
+        """Do the remedy that is due, if one is, and tell how it all ended; PURSUE when something newer is wanted."""
+        outcome = self._outcome
+        if outcome is not None and outcome.due is not None:
+            _log.info("putting right", release=self.case.desired.release, remedy=str(outcome.due))
+            goal = remedy.goal(outcome.due, prepared.wanted)
+            pursuit = Pursuit(self.case, replace(prepared, wanted=goal), self._tools, remedial=True)
+            verdict = await pursuit.run()
+            if verdict is None or self.case.newer.is_set():
+                return _Next.PURSUE
+            done = self._as_remedy(outcome.due, verdict.failure)
+            if done.failure is None and done.revision:
+                self._note_good()
+            await self._keep(self._with_another_try(msgspec.structs.replace(outcome, due=None, remedy=done)))
+        self._tell_failure()
+        return None
+
+    def _as_remedy(self, due: remedy.Due, failure: Finding | None) -> Remedy:
+        told = observed.as_failure(failure, self._mask, self.case.desired) if failure is not None else None
+        return observed.as_remedy(due, told, self.case.sighting)
+
+    def _with_another_try(self, outcome: Outcome) -> Outcome:
+        policy = self.case.desired.failure_policy
+        again = remedy.begin_again(policy, outcome.tries, self._tools.clock()) if outcome.tries else None
+        return msgspec.structs.replace(outcome, again=again)
+
+    async def _keep(self, outcome: Outcome) -> None:
+        self.case.kept = msgspec.structs.replace(self.case.kept, outcome=outcome, begun=None)
         await self._tools.memory.keep(self.case.kept)
+
+    async def _keep_ready(self, now: datetime) -> None:
+        """Keep that it was seen healthy, and which revision that was."""
+        desired = self.case.desired
+        self._note_good()
+        self.case.kept = msgspec.structs.replace(self.case.kept, leaving=None)
+        await self._keep(Outcome(uid=desired.uid, generation=desired.generation, phase=Phase.READY, at=now))
+
+    def _note_good(self) -> None:
+        seen = self.case.sighting
+        if seen is not None and seen.revisions:
+            newest = seen.revisions[-1]
+            good = Good(newest.version, newest.labels.get(LABEL_ACT, ""))
+            self.case.kept = msgspec.structs.replace(self.case.kept, good=good)
 
     async def _watch_over(self, prepared: Prepared) -> _Next:
         """Tell how the release fares until it must be pursued again."""
+        if await self._put_right_before(prepared):
+            return _Next.PURSUE
         while not self.case.newer.is_set():
             state, heard = await self._look(prepared)
             if await self._tell_state(state):
                 if await self._pursue(prepared) is _Next.END:
                     return _Next.END
                 continue
-            await self._rest(RESYNC if heard else _RECHECK)
+            await self._rest(self._until_next(RESYNC if heard else _RECHECK))
         return _Next.PURSUE
+
+    async def _put_right_before(self, prepared: Prepared) -> bool:
+        """Go on with a remedy that a restart cut short; return whether something newer is wanted."""
+        outcome = self._outcome
+        cut = outcome is not None and outcome.due is not None
+        return cut and await self._put_right(prepared) is _Next.PURSUE
+
+    def _until_next(self, seconds: float) -> float:
+        """Return how long to rest: no longer than until the next try begins."""
+        outcome = self._outcome
+        if outcome is None or outcome.again is None:
+            return seconds
+        left = (outcome.again - self._tools.clock()).total_seconds()
+        return max(min(seconds, left, _COUNT_DOWN), 0.0)
 
     async def _look(self, prepared: Prepared) -> tuple[State, bool]:
         """Look, follow what was found, and look again at what may have changed in between.
@@ -166,25 +258,43 @@ class Worker:
 
     async def _tell_state(self, state: State) -> bool:
         """Tell what a look at a settled generation has shown; return whether it must be pursued again."""
-        case, now = self.case, self._tools.clock()
-        outcome = case.kept.outcome
+        case, now, outcome = self.case, self._tools.clock(), self._outcome
         if outcome is None or (state.name in _SEEN_GONE and case.desired.presence is Presence.ABSENT):
             return True
         if state.name is Name.IN_SYNC and case.desired.presence is Presence.PRESENT:
             self._tell(observed.ready(case.desired, case.sighting or Sighting(), now, mask=self._mask))
             if outcome.phase is not Phase.READY:
-                await self._keep_outcome(Phase.READY, now)
+                await self._keep_ready(now)
             return False
         if outcome.phase is Phase.FAILED:
-            failure = outcome.failure or observed.as_failure(finding("HelmFailed"), self._mask, case.desired)
-            told, mask = outcome.evidence, self._mask
-            self._tell(observed.failed(case.desired, case.sighting, now, failure=failure, mask=mask, evidence=told))
+            if outcome.again is not None and now >= outcome.again:
+                return True
+            self._tell_failure()
             return False
-        if state.name not in _STILL_THERE:
+        corrects = case.desired.drift_policy.mode is DriftMode.CORRECT
+        if state.name not in _STILL_THERE or (state.name is Name.DRIFTED and corrects):
             return True
-        trouble = state.finding or of_objects(state.objects)
+        trouble = state.finding or (of_objects(state.objects) if _troubled(state) else None)
         self._tell(observed.ready(case.desired, case.sighting or Sighting(), now, mask=self._mask, trouble=trouble))
         return False
+
+    def _tell_failure(self) -> None:
+        """Tell how the present generation has failed, or when it is tried again."""
+        outcome, case, now = self._outcome, self.case, self._tools.clock()
+        if outcome is None:
+            return
+        failure = outcome.failure or observed.as_failure(finding("HelmFailed"), self._mask, self.case.desired)
+        if outcome.again is not None:
+            words = observed.next_try(outcome.tries + 1, case.desired.failure_policy, outcome.again, now)
+            hint = Finding(failure.code, failure.message)
+            document = observed.working(case.desired, case.sighting, now, words=words, mask=self._mask, hint=hint)
+            self._tell(msgspec.structs.replace(document, remedy=outcome.remedy, evidence=outcome.evidence))
+            return
+        told = observed.failed(
+            case.desired, case.sighting, now, failure=failure, mask=self._mask,
+            evidence=outcome.evidence, remedy=outcome.remedy,
+        )  # fmt: skip
+        self._tell(told)
 
     async def _rest(self, seconds: float) -> None:
         """Wait for something to happen, and a moment more so that what happens at once is looked at once."""
@@ -207,8 +317,19 @@ class Worker:
 
     def _tell(self, document: ObservedExtension) -> None:
         if not observed.same(self._told, document):
-            self._told = document
+            self._told = document = self._dated(document)
             self._reporter.tell(document)
+
+    def _dated(self, document: ObservedExtension) -> ObservedExtension:
+        """Return the document with a time that is later than any before it, whatever became of the clock."""
+        self._newest = max(document.observed_at, self._newest + timedelta(microseconds=1))
+        return msgspec.structs.replace(document, observed_at=self._newest)
+
+    def _overtaken(self, generation: int) -> None:
+        """Tell that the release is of a later generation: a control plane put back from an older copy goes past it."""
+        later = msgspec.structs.replace(self.case.desired, generation=generation)
+        words, now = f"The release is of generation {generation} already.", self._tools.clock()
+        self._tell(observed.working(later, self.case.sighting, now, words=words, mask=self._mask))
 
     def _say(self, words: str, hint: Finding | None) -> None:
         """Tell how far the work is, not at once and not too often: a quick install is told once, when it is done."""
@@ -222,4 +343,10 @@ class Worker:
 
 
 _SEEN_GONE = frozenset({Name.ABSENT, Name.UNMANAGED})
-_STILL_THERE = frozenset({Name.PROGRESSING, Name.UNHEALTHY, Name.UNREACHABLE, Name.NEWER, Name.TERMINATING})
+_STILL_THERE = frozenset(
+    {Name.DRIFTED, Name.PROGRESSING, Name.UNHEALTHY, Name.UNREACHABLE, Name.NEWER, Name.TERMINATING}
+)
+
+
+def _troubled(state: State) -> bool:
+    return any(seen.health.level is not Level.CURRENT for seen in state.objects) or not state.objects

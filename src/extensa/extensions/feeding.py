@@ -24,7 +24,7 @@ from extensa.store.vault import Vault
 PAGE = 100
 """Documents in one answer at the most; the agent asks again with the new cursor."""
 WHOLE = 100_000
-"""Documents of one agent at the most: what an answer to ``after=0`` does not name, the agent forgets."""
+"""Documents of one agent at the most: what a whole answer does not name, the agent forgets."""
 
 _log = get_logger("extensions")
 
@@ -40,7 +40,8 @@ class Feeding:
     async def feed(self, agent: str, *, after: int, wait: float, agent_key: str) -> ExtensionFeed:
         """Return what ``agent`` should know after the cursor ``after``, waiting up to ``wait`` seconds for something.
 
-        Raises `Refused` (``InvalidAgentKey``) when ``agent_key`` is no key to seal to.
+        The answer is whole when everything was asked for and nothing had to be left out. Raises `Refused`
+        (``InvalidAgentKey``) when ``agent_key`` is no key to seal to.
         """
         lane = records.lane(agent)
         loop = asyncio.get_running_loop()
@@ -57,7 +58,8 @@ class Feeding:
                 desired.append(document)
             if number % PAGE == PAGE - 1:
                 await asyncio.sleep(0)  # sealing thousands of documents must not hold up everybody else
-        return ExtensionFeed(cursor=rows[-1].sequence if rows else after, desired=desired)
+        whole = after == 0 and len(desired) == len(rows) < limit
+        return ExtensionFeed(cursor=rows[-1].sequence if rows else after, desired=desired, whole=whole)
 
     async def _served(self, row: FeedRow, agent_key: str) -> DesiredExtension | None:
         kept = records.at_rest_of(row.body)

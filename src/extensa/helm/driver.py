@@ -42,7 +42,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to install or upgrade to. ``wait`` is for charts with post-* hooks; ``timeout`` is in seconds."""
+    """What to install or upgrade to. ``wait`` is for charts with post-* hooks; ``timeout`` is in seconds.
+
+    ``take_over`` makes objects the release's that exist already and are not; ``force`` sets fields that others own.
+    """
 
     place: Place
     chart: Path
@@ -51,6 +54,8 @@ class Order:
     timeout: float
     wait: bool = False
     create_namespace: bool = False
+    take_over: bool = False
+    force: bool = False
 
 
 class Driver(Protocol):
@@ -68,11 +73,11 @@ class Driver(Protocol):
         ...
 
     async def rollback(self, place: Place, *, revision: int, description: str, timeout: float) -> None:
-        """Go back to ``revision``."""
+        """Go back to ``revision``, whoever has set fields meanwhile."""
         ...
 
-    async def uninstall(self, place: Place, *, timeout: float) -> None:
-        """Remove a release and its history; one that is not there is no error."""
+    async def uninstall(self, place: Place, *, timeout: float, skip_hooks: bool = False) -> None:
+        """Remove a release and its history, its hooks left out if asked; one that is not there is no error."""
         ...
 
 
@@ -103,19 +108,23 @@ class CliDriver:
             str(revision),
             f"--description={description}",
             f"--history-max={_HISTORY}",
+            "--server-side=true",
+            "--force-conflicts",
         ]
         await self._run(place, arguments, timeout=timeout)
 
-    async def uninstall(self, place: Place, *, timeout: float) -> None:
+    async def uninstall(self, place: Place, *, timeout: float, skip_hooks: bool = False) -> None:
         """See `Driver.uninstall`."""
-        await self._run(place, ["uninstall", place.release, "--ignore-not-found"], timeout=timeout)
+        extra = ["--no-hooks"] if skip_hooks else []
+        await self._run(place, ["uninstall", place.release, "--ignore-not-found", *extra], timeout=timeout)
 
     async def _apply(self, verb: str, order: Order, extra: list[str]) -> None:
         labels = ",".join(f"{key}={value}" for key, value in sorted(order.labels.items()))
         waiting = ["--wait", "--wait-for-jobs"] if order.wait else ["--wait=hookOnly"]
+        asked = ((order.take_over, "--take-ownership"), (order.force, "--force-conflicts"))
         exact = [f"--set={argument}" for argument in order.values.exact]
         arguments = [verb, order.place.release, str(order.chart), "-f", "-", *exact, f"--labels={labels}"]
-        arguments += ["--disable-openapi-validation", *waiting, *extra]
+        arguments += ["--disable-openapi-validation", *waiting, *(flag for yes, flag in asked if yes), *extra]
         await self._run(order.place, arguments, timeout=order.timeout, values=order.values)
 
     async def _run(self, place: Place, arguments: list[str], *, timeout: float, values: Values | None = None) -> None:

@@ -5,6 +5,7 @@ object by name, those of simple kinds without their content. It reads; nothing i
 """
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
@@ -48,24 +49,31 @@ class Kube(Protocol):
 
 
 async def look(
-    kube: Kube, release: str, namespace: str, *, known: Sighting | None = None, leaving: Inventory | None = None
+    kube: Kube,
+    release: str,
+    namespace: str,
+    *,
+    known: Sighting | None = None,
+    leaving: Inventory | None = None,
+    crds: bool = False,
 ) -> Sighting:
     """Return everything there is to see of a release.
 
     ``known`` is the sighting before: its decoded record is used again when the newest revision is the same. ``leaving``
-    is what an uninstalled release consisted of: what of it is still there is reported. An API that does not answer is a
-    sighting too.
+    is what an uninstalled release consisted of: what of it is still there is reported, with ``crds`` its definitions
+    too. An API that does not answer is a sighting too.
     """
     try:
         space, revisions = await asyncio.gather(_namespace(kube, namespace), _revisions(kube, release, namespace))
         if not revisions:
-            leftovers = await remains(kube, release, namespace, leaving) if leaving is not None else ()
+            left = remains(kube, release, namespace, leaving, crds=crds) if leaving is not None else None
+            leftovers = await left if left is not None else ()
             return Sighting(space, leftovers=leftovers)
         record, corrupt = await _record(kube, namespace, revisions[-1], known)
         objects = await look_at(kube, record.inventory.objects) if record is not None else ()
         return Sighting(space, revisions, record, corrupt, objects)
     except _Vanished:
-        return await look(kube, release, namespace, known=known, leaving=leaving)
+        return await look(kube, release, namespace, known=known, leaving=leaving, crds=crds)
     except ClusterError as error:
         return Sighting(unreachable=of_error(error, step="ready"))
 
@@ -76,7 +84,13 @@ async def look_at(kube: Kube, refs: Iterable[ObjectRef]) -> tuple[Seen, ...]:
 
 
 async def refreshed(
-    kube: Kube, seen: Sighting, changed: Iterable[ObjectRef], *, records: tuple[str, str] | None = None
+    kube: Kube,
+    seen: Sighting,
+    changed: Iterable[ObjectRef],
+    *,
+    records: tuple[str, str] | None = None,
+    leaving: Inventory | None = None,
+    crds: bool = False,
 ) -> Sighting:
     """Return the sighting with ``changed`` looked at again; an API that does not answer is a sighting too.
 
@@ -86,18 +100,37 @@ async def refreshed(
     stale = [old.ref for old in seen.objects if (old.ref.kind, old.ref.name) in again]
     try:
         if records is not None and await _revisions(kube, *records) != seen.revisions:
-            return await look(kube, *records, known=seen)
+            return await look(kube, *records, known=seen, leaving=leaving, crds=crds)
         fresh = dict(zip(stale, await look_at(kube, stale), strict=True))
     except ClusterError as error:
         return replace(seen, unreachable=of_error(error, step="ready"))
     return replace(seen, objects=tuple(fresh.get(old.ref, old) for old in seen.objects), unreachable=None)
 
 
-async def remains(kube: Kube, release: str, namespace: str, leaving: Inventory) -> tuple[Seen, ...]:
-    """Return which objects of an uninstalled release are still there and still its own; raises `ClusterError`."""
+async def remains(
+    kube: Kube, release: str, namespace: str, leaving: Inventory, *, crds: bool = False
+) -> tuple[Seen, ...]:
+    """Return which objects of an uninstalled release are still there and still its own, its hooks' included; with
+    ``crds`` those of its definitions that it alone has brought. Raises `ClusterError`.
+    """
     kept = set(leaving.kept)
-    found = await asyncio.gather(*(_left(kube, ref, release, namespace) for ref in leaving.objects if ref not in kept))
+    own = [_left(kube, ref, release, namespace) for ref in leaving.objects if ref not in kept]
+    bare = [*leaving.hooks, *(leaving.crds if crds else ())]  # Helm puts no mark on these
+    found = await asyncio.gather(*own, *(_left(kube, ref, release, namespace, marked=False) for ref in bare))
     return tuple(seen for seen in found if seen is not None)
+
+
+async def inventories(kube: Kube, namespace: str, revisions: Iterable[Revision]) -> Inventory:
+    """Return all that these revisions consist of together; one that cannot be read adds nothing.
+
+    Raises `ClusterError`.
+    """
+    whole = Inventory()
+    for revision in revisions:
+        with contextlib.suppress(_Vanished):
+            record, _ = await _record(kube, namespace, revision, None)
+            whole |= record.inventory if record is not None else Inventory()
+    return whole
 
 
 async def kept(kube: Kube, leaving: Inventory) -> tuple[ObjectRef, ...]:
@@ -143,12 +176,13 @@ async def _see(kube: Kube, ref: ObjectRef) -> Seen:
     return Seen(named, judge(whole))
 
 
-async def _left(kube: Kube, ref: ObjectRef, release: str, namespace: str) -> Seen | None:
+async def _left(kube: Kube, ref: ObjectRef, release: str, namespace: str, *, marked: bool = True) -> Seen | None:
     found = await kube.get(ref, bare=True)
     if found is None:
         return None
     marks: Mapping[str, str] = found["metadata"].get("annotations") or {}
-    if marks.get("meta.helm.sh/release-name") != release or marks.get("meta.helm.sh/release-namespace") != namespace:
+    owner = marks.get("meta.helm.sh/release-name"), marks.get("meta.helm.sh/release-namespace")
+    if owner != (release, namespace) and (marked or owner != (None, None)):
         return None
     health = judge({"metadata": found["metadata"]})
     if health is CURRENT:

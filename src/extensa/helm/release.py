@@ -86,12 +86,26 @@ class ObjectRef:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """What a release consists of: its objects, and those that stay behind by rule when it goes (`kept`)."""
+    """What a release consists of: its objects, and those that stay behind by rule when it goes (`kept`).
+
+    ``crds`` are those of the chart's ``crds/`` folder, which are among the kept; ``hooks`` are objects that Helm makes
+    and leaves to themselves.
+    """
 
     objects: tuple[ObjectRef, ...] = ()
     kept: tuple[ObjectRef, ...] = ()
     claims: tuple[ObjectRef, ...] = ()
     """StatefulSets' claims as ``<template>-<set>``: the names of their PersistentVolumeClaims begin so."""
+    hooks: tuple[ObjectRef, ...] = ()
+    crds: tuple[ObjectRef, ...] = ()
+
+    def __or__(self, other: "Inventory") -> "Inventory":
+        """Return what either consists of."""
+        pairs = ((getattr(self, each), getattr(other, each)) for each in _INVENTORY)
+        return Inventory(*(tuple(dict.fromkeys((*mine, *theirs))) for mine, theirs in pairs))
+
+
+_INVENTORY = ("objects", "kept", "claims", "hooks", "crds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +218,8 @@ def _release(record: _Record) -> Release:
     chart = record.chart or _Chart()
     events = {event for hook in record.hooks or () for event in hook.events or ()}
     inventory = read_manifest(record.manifest, record.namespace)
-    kept = inventory.kept + tuple(_crds(chart))
+    crds = tuple(_crds(chart))
+    hooks = [read_manifest(hook.manifest, record.namespace) for hook in record.hooks or ()]
     return Release(
         name=record.name,
         namespace=record.namespace,
@@ -215,7 +230,13 @@ def _release(record: _Record) -> Release:
         chart_version=chart.metadata.version,
         last_deployed=_moment(record.info.last_deployed),
         install_hooks=bool(events & {"pre-install", "post-install"}),
-        inventory=Inventory(inventory.objects, kept, inventory.claims),
+        inventory=Inventory(
+            inventory.objects,
+            inventory.kept + crds,
+            inventory.claims,
+            tuple(dict.fromkeys(ref for each in hooks for ref in each.objects if ref not in each.kept)),
+            crds,
+        ),
     )
 
 

@@ -222,11 +222,15 @@ class ObservedExtension(Struct, frozen=True, kw_only=True):
     remedy: Remedy | None = None
 
 
-class ExtensionFeed(Struct, frozen=True, kw_only=True):
-    """One answer to an agent's long poll: desired documents in order, and the cursor to ask with next time."""
+class ExtensionFeed(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One answer to an agent's long poll: desired documents in order, and the cursor to ask with next time.
+
+    ``whole`` says that every extension of the agent's that there is stands in it: whatever is not named is no more.
+    """
 
     cursor: int
     desired: list[DesiredExtension]
+    whole: bool = False
 
 
 class ExtensionReports(Struct, frozen=True, kw_only=True):

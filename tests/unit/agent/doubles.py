@@ -86,12 +86,24 @@ class FakeApi:
 
     async def apply(self, manifest: Mapping[str, Any]) -> None:
         self._hear()
-        metadata = dict(manifest["metadata"])
-        self.put(manifest["kind"], metadata.pop("name"), namespace=metadata.pop("namespace", ""), **metadata)
+        metadata, data = dict(manifest["metadata"]), manifest.get("data")
+        self.put(manifest["kind"], metadata.pop("name"), namespace=metadata.pop("namespace", ""), data=data, **metadata)
 
     async def delete(self, ref: ObjectRef) -> None:
         self._hear()
-        self.remove(ref.kind, ref.name, namespace=ref.namespace)
+        found = self.objects.get((ref.kind, "" if ref.kind in _BARE else ref.namespace, ref.name))
+        if found is not None and found["metadata"].get("finalizers"):
+            found["metadata"]["deletionTimestamp"] = "now"
+        else:
+            self.remove(ref.kind, ref.name, namespace=ref.namespace)
+
+    async def free(self, ref: ObjectRef) -> None:
+        self._hear()
+        found = self.objects.get((ref.kind, "" if ref.kind in _BARE else ref.namespace, ref.name))
+        if found is not None:
+            found["metadata"].pop("finalizers", None)
+            if found["metadata"].get("deletionTimestamp"):
+                self.remove(ref.kind, ref.name, namespace=ref.namespace)
 
     async def version(self) -> str:
         self._hear()
@@ -160,8 +172,8 @@ class FakeHelm:
         self._supersede(place)
         self.record(place, self._newest(place) + 1, "deployed", labels=labels, description=description)
 
-    async def uninstall(self, place: Place, *, timeout: float) -> None:
-        self._begin("uninstall", None)
+    async def uninstall(self, place: Place, *, timeout: float, skip_hooks: bool = False) -> None:
+        self._begin("uninstall without hooks" if skip_hooks else "uninstall", None)
         await self._next()
         for kind, name in (("Deployment", place.release), ("ConfigMap", place.release)):
             found = self.api.objects.get((kind, place.namespace, name))

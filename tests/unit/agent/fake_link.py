@@ -54,7 +54,7 @@ class FakeLink:
                     await self._changed.wait()
         if answer is None:
             answer = (
-                ExtensionFeed(cursor=after, desired=[])
+                ExtensionFeed(cursor=after, desired=[], whole=after == 0)
                 if type is ExtensionFeed
                 else QuestionFeed(cursor=after, questions=[])
             )
@@ -89,7 +89,8 @@ class FakeLink:
 
     def _extensions(self, after: int) -> ExtensionFeed | None:
         found = sorted((entry for entry in self.current.values() if entry[0] > after), key=lambda entry: entry[0])
-        return ExtensionFeed(cursor=found[-1][0], desired=[desired for _, desired in found]) if found else None
+        desired = [desired for _, desired in found]
+        return ExtensionFeed(cursor=found[-1][0], desired=desired, whole=after == 0) if found else None
 
     def _asked(self, after: int) -> QuestionFeed | None:
         found = self.questions[after:]

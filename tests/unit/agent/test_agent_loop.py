@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,16 @@ from extensa.agent.reconcile import Tools
 from extensa.base.clock import utc_now
 from extensa.helm.driver import Place
 from extensa.helm.errors import HelmError
-from extensa.link.extension import Chart, DesiredExtension, Level, ObservedExtension, Phase, Presence
+from extensa.link.extension import (
+    Chart,
+    DesiredExtension,
+    FailurePolicy,
+    Level,
+    ObservedExtension,
+    OnFailure,
+    Phase,
+    Presence,
+)
 from extensa.link.sealing import new_private_key, public_key, seal
 from unit.agent.doubles import READY, UID, UNREADY, FakeApi, FakeHelm, FakeReach
 from unit.agent.fake_link import FakeLink
@@ -27,6 +37,9 @@ from unit.helm.test_helm_chart import META, packed
 
 ARCHIVE = packed({"c/Chart.yaml": META})
 CHART = Chart(name="c", version="1.2.3", digest="sha256:" + hashlib.sha256(ARCHIVE).hexdigest(), size=len(ARCHIVE))
+
+
+STAY = FailurePolicy(on_failure=OnFailure.STAY)
 
 
 class Stage:
@@ -41,13 +54,15 @@ class Stage:
         self.reach = FakeReach(folder)
         self.reach.add(UID, self.api)
         self.place = Place(folder, folder, "ns", "r")
+        self.behind = timedelta()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         self.memory = FileMemory(self.folder / "agent")
         self.key = await self.memory.private_key()
         slots = asyncio.Semaphore(2)
-        tools = Tools(self.helm, self.reach, Charts(self.link, self.memory), self.memory, slots, utc_now)
+        charts = Charts(self.link, self.memory)
+        tools = Tools(self.helm, self.reach, charts, self.memory, slots, lambda: utc_now() - self.behind)
         self._task = asyncio.create_task(Agent(self.link, tools, private_key=self.key).run())
 
     async def stop(self) -> None:
@@ -159,7 +174,7 @@ async def test_progress_is_told_after_a_moment(stage: Stage) -> None:
 
 async def test_what_is_not_ready_in_time_has_failed_and_is_ready_if_it_gets_so_after_all(stage: Stage) -> None:
     stage.helm.status = UNREADY
-    desired = stage.want(timeout=1)
+    desired = stage.want(timeout=1, failure_policy=STAY)
     failed = await stage.outcome(desired)
 
     assert failed.failure is not None
@@ -186,7 +201,7 @@ async def test_what_breaks_after_ready_is_a_warning(stage: Stage) -> None:
 
 async def test_a_failure_for_good_ends_it_and_a_restart_does_not_begin_again(stage: Stage) -> None:
     stage.helm.fails("QuotaExceeded")
-    desired = stage.want()
+    desired = stage.want(failure_policy=STAY)
     failed = await stage.outcome(desired)
     assert failed.failure is not None
     assert ("QuotaExceeded", "install") == (failed.failure.code, failed.failure.step)

@@ -45,12 +45,14 @@ async def test_what_is_news_comes_in_bounded_answers(home: House, monkeypatch: p
 
 
 async def test_zero_gives_everything_at_once(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An agent forgets what the answer to ``after=0`` does not name."""
+    """An agent forgets what a whole answer does not name."""
     monkeypatch.setattr(feeding, "PAGE", 2)
     for name in "abcde":
         await home.put(body(), name)
 
-    assert ["a", "b", "c", "d", "e"] == [d.release for d in (await feed(home)).desired]
+    everything = await feed(home)
+    assert ["a", "b", "c", "d", "e"] == [d.release for d in everything.desired]
+    assert (True, False) == (everything.whole, (await feed(home, after=everything.cursor)).whole)
 
 
 async def test_an_agent_that_waits_hears_at_once(home: House) -> None:
@@ -104,7 +106,7 @@ async def test_one_document_that_cannot_be_opened_does_not_hold_up_the_rest(home
 
     found = await feed(other)
 
-    assert ["fine"] == [d.release for d in found.desired]
+    assert (["fine"], False) == ([d.release for d in found.desired], found.whole)
     assert [] == (await feed(other, after=found.cursor)).desired
 
 

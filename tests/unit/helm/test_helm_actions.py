@@ -35,7 +35,7 @@ class Door:
     async def rollback(self, place: Place, *, revision: int, description: str, timeout: float) -> None:
         self._note("rollback", (revision, description))
 
-    async def uninstall(self, place: Place, *, timeout: float) -> None:
+    async def uninstall(self, place: Place, *, timeout: float, skip_hooks: bool = False) -> None:
         self._note("uninstall", place)
 
     def _note(self, verb: str, what: object) -> None:

@@ -134,11 +134,29 @@ async def test_a_chart_whose_hooks_come_after_is_waited_for(driver: CliDriver, s
 
 async def test_rollback_and_uninstall(driver: CliDriver, stub: Stub, tmp_path: Path) -> None:
     await driver.rollback(place(tmp_path), revision=3, description="why", timeout=9)
-    assert ["rollback", "r", "3", "--description=why", "--history-max=10", "--timeout=9s"] == stub.arguments[:6]
+    assert ["rollback", "r", "3", "--description=why", "--history-max=10"] == stub.arguments[:5]
+    assert ["--server-side=true", "--force-conflicts", "--timeout=9s"] == stub.arguments[5:8]
 
     await driver.uninstall(place(tmp_path, as_user="system:serviceaccount:ns:x"), timeout=0.2)
     assert ["uninstall", "r", "--ignore-not-found", "--timeout=1s"] == stub.arguments[:4]
     assert "--kube-as-user=system:serviceaccount:ns:x" in stub.arguments
+
+
+async def test_hooks_are_left_out_of_an_uninstall_when_asked(driver: CliDriver, stub: Stub, tmp_path: Path) -> None:
+    await driver.uninstall(place(tmp_path), timeout=9, skip_hooks=True)
+
+    assert "--no-hooks" in stub.arguments
+
+
+async def test_what_is_there_already_is_taken_over_only_when_asked(
+    driver: CliDriver, stub: Stub, tmp_path: Path
+) -> None:
+    flags = {"--take-ownership", "--force-conflicts"}
+    for act in (driver.install, driver.upgrade):
+        await act(order(tmp_path))
+        assert set() == flags & set(stub.arguments)
+        await act(order(tmp_path, take_over=True, force=True))
+        assert flags <= set(stub.arguments)
 
 
 async def test_helm_sees_nothing_of_our_environment(

@@ -1,5 +1,6 @@
 """Every sighting has exactly one name, and the name follows from Helm's record and the live objects alone."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -21,6 +22,7 @@ from extensa.helm.release import (
     Revision,
 )
 from extensa.helm.state import LOCK_PATIENCE, Name, Namespace, Sighting, Wanted, judge
+from extensa.link.extension import Drift
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 LONG_AGO = NOW - LOCK_PATIENCE
@@ -94,7 +96,7 @@ def test_a_release_without_our_label_is_not_ours() -> None:
     bare = Revision("s", 1, S.DEPLOYED, {})
 
     assert Name.UNMANAGED is name(sighting(bare))
-    assert "somebody else" == judge(sighting(bare), wanted(), NOW).detail
+    assert "somebody else (chart c 1.0.0, revision 1)" == judge(sighting(bare), wanted(), NOW).detail
     assert Name.UNMANAGED is name(sighting(revision(1, S.DEPLOYED, uid="other", owner="other")))
 
 
@@ -118,7 +120,7 @@ def test_a_record_that_cannot_be_read_is_corrupt() -> None:
     [
         (CURRENT, Name.IN_SYNC),
         (Health(Level.IN_PROGRESS), Name.PROGRESSING),
-        (Health(Level.NOT_FOUND), Name.PROGRESSING),
+        (Health(Level.NOT_FOUND), Name.DRIFTED),
         (Health(Level.UNKNOWN), Name.PROGRESSING),
         (Health(Level.FAILED), Name.UNHEALTHY),
     ],
@@ -196,10 +198,61 @@ def test_a_failure_belongs_to_one_generation(labels: dict[str, str], *, here: bo
 
 
 @pytest.mark.parametrize(
-    ("status", "expected"), [(S.UNINSTALLING, Name.UNINSTALLING), (S.UNINSTALLED, Name.UNINSTALLED)]
+    ("status", "expected"), [(S.UNINSTALLING, Name.FAILED_UNINSTALL), (S.UNINSTALLED, Name.UNINSTALLED)]
 )
 def test_a_removal_that_did_not_end_has_a_name(status: ReleaseStatus, expected: Name) -> None:
     assert expected is name(sighting(revision(1, status)))
+
+
+def test_an_uninstall_that_took_something_away_is_half_done() -> None:
+    parts = (Seen(WEB, CURRENT), Seen(WEB, Health(Level.NOT_FOUND)))
+
+    assert Name.HALF_UNINSTALLED is name(sighting(revision(1, S.UNINSTALLING), objects=parts))
+    assert Name.FAILED_UNINSTALL is name(sighting(revision(1, S.UNINSTALLING), objects=parts[:1]))
+
+
+@pytest.mark.parametrize("description", ['Rollback "r" failed: no', f"{ACT_MARK}x: back to revision 1"])
+def test_a_rollback_that_failed_has_a_name_of_its_own(description: str) -> None:
+    seen = sighting(revision(1, S.SUPERSEDED), revision(2, S.FAILED, act="act-1"), description=description)
+
+    assert Name.FAILED_ROLLBACK is name(seen)
+
+
+def test_a_release_whose_objects_were_changed_has_drifted() -> None:
+    drift = Drift(kind="ConfigMap", name="c", namespace="ns", path="/data/a", wanted='"1"', found='"2"')
+    seen = replace(sighting(revision(1, S.DEPLOYED)), drift=(drift,))
+
+    assert Name.DRIFTED is name(seen)
+    assert Name.OUT_OF_SYNC is name(replace(seen, revisions=(revision(1, S.DEPLOYED, digest="other"),)))
+
+
+def test_what_comes_before_a_record_that_was_lost_is_out_of_sync() -> None:
+    assert Name.OUT_OF_SYNC is name(sighting(revision(1, S.SUPERSEDED)))
+
+
+def test_a_status_nobody_knows_is_as_good_as_no_record() -> None:
+    assert Name.CORRUPT is name(sighting(revision(1, S.UNKNOWN)))
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [(S.DEPLOYED, Name.UNMANAGED), (S.FAILED, Name.FAILED_INSTALL), (S.UNINSTALLING, Name.FAILED_UNINSTALL)],
+)
+def test_a_release_of_somebody_elses_may_be_adopted_in_any_state(status: ReleaseStatus, expected: Name) -> None:
+    seen = sighting(Revision("s", 1, status, {}))
+    adopting, going = replace(wanted(), adopt=True), replace(wanted(present=False), adopt=True)
+
+    assert expected is judge(seen, adopting, NOW).name
+    assert (status is S.DEPLOYED) is judge(seen, adopting, NOW).adoptable
+    assert Name.UNMANAGED is judge(seen, going, NOW).name
+
+
+def test_another_extensions_release_is_never_adopted() -> None:
+    seen = sighting(revision(1, S.DEPLOYED, uid="other", owner="other"))
+    state = judge(seen, replace(wanted(), adopt=True), NOW)
+
+    assert (Name.UNMANAGED, False) == (state.name, state.adoptable)
+    assert state.detail.startswith("another extension")
 
 
 def test_patience_is_longer_than_helms_own() -> None:
