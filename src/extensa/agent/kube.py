@@ -1,4 +1,4 @@
-"""A cluster's API, as much of it as a guest needs: get, list, apply, delete, watch, from a kubeconfig.
+"""A cluster's API, as much of it as a guest needs: get, list, apply, rehearse, delete, watch.
 
 Plain HTTP with a bounded number of requests at once; objects are the API's own JSON. Kinds are found by discovery and
 remembered. A watch here ends with its connection: who watches (``watches.py``) opens it again. It decodes and maps
@@ -6,19 +6,15 @@ errors to `ClusterError`; it never tries again by itself.
 """
 
 import asyncio
-import base64
-import binascii
-import os
-import ssl
-from collections.abc import AsyncGenerator, Mapping
+import re
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 from msgspec import Struct
 
+from extensa.agent.kubeconfig import Access
 from extensa.agent.wire import Heard, Wire, WireError
 from extensa.helm.errors import ClusterError
 from extensa.helm.release import ObjectRef
@@ -31,15 +27,8 @@ _SILENCE = _WATCH_SECONDS + 30.0
 _BARE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _BARE_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _FIELD_MANAGER = "extensa-agent"
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """How to reach one API: its address, TLS with a client certificate if there is one, and headers."""
-
-    server: str
-    tls: ssl.SSLContext | bool
-    headers: Mapping[str, str]
+_PAGE = "500"
+_MANAGER = re.compile(r'conflict with "([^"]*)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +41,16 @@ class Change:
     edition: str
 
 
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What an object would be after an apply, None when there is none; ``owners`` are the fields that the apply would
+    take from others, as the API writes them, and from whom.
+    """
+
+    after: dict[str, Any] | None
+    owners: Mapping[str, str]
+
+
 class _Meta(Struct):
     name: str = ""
     namespace: str = ""
@@ -59,10 +58,26 @@ class _Meta(Struct):
     labels: dict[str, str] | None = None
 
 
+class _Reason(Struct):
+    reason: str = ""
+    message: str = ""
+    field: str = ""
+
+
+class _Details(Struct):
+    causes: list[_Reason] | None = None
+
+
 class _Object(Struct):
     metadata: _Meta = msgspec.field(default_factory=_Meta)
     code: int = 0
     message: str = ""
+    details: _Details | None = None
+
+
+class _Page(Struct):
+    metadata: dict[str, Any]
+    items: list[_Object] | None = None
 
 
 class _Event(Struct):
@@ -74,63 +89,6 @@ class _Event(Struct):
 class _Resource:
     plural: str
     namespaced: bool
-
-
-def read_kubeconfig(text: str, folder: Path) -> Access:
-    """Return how the kubeconfig's current context is reached; files it names are taken relative to ``folder``.
-
-    Raises `ClusterError` (``CredentialsRejected``) for one that cannot be used.
-    """
-    try:
-        config = yaml.safe_load(text)
-        context = _named(config, "contexts", "context", config["current-context"])
-        cluster = _named(config, "clusters", "cluster", context["cluster"])
-        user = _named(config, "users", "user", context["user"])
-        headers = {"authorization": f"Bearer {user['token']}"} if user.get("token") else {}
-        return Access(str(cluster["server"]).rstrip("/"), _tls(cluster, user, folder), headers)
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError, OSError, binascii.Error, ValueError) as error:
-        message = f"The cluster's kubeconfig cannot be used: {type(error).__name__}: {error}."
-        raise ClusterError("CredentialsRejected", message, transient=True) from error
-
-
-def _named(config: Mapping[str, Any], plural: str, singular: str, name: str) -> Mapping[str, Any]:
-    for entry in config[plural]:
-        if entry["name"] == name:
-            found: Mapping[str, Any] = entry[singular]
-            return found
-    raise KeyError(f"{singular} {name}")
-
-
-def _tls(cluster: Mapping[str, Any], user: Mapping[str, Any], folder: Path) -> ssl.SSLContext | bool:
-    if not str(cluster["server"]).startswith("https:"):
-        return False
-    authority = _data(cluster, "certificate-authority", folder)
-    context = ssl.create_default_context(cadata=authority.decode() if authority is not None else None)
-    if cluster.get("insecure-skip-tls-verify"):
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    certificate, key = _data(user, "client-certificate", folder), _data(user, "client-key", folder)
-    if certificate is not None and key is not None:
-        _load_pair(context, certificate + b"\n" + key)
-    return context
-
-
-def _data(source: Mapping[str, Any], name: str, folder: Path) -> bytes | None:
-    if inline := source.get(f"{name}-data"):
-        return base64.b64decode(inline, validate=True)
-    if path := source.get(name):
-        return (folder / str(path)).read_bytes()
-    return None
-
-
-def _load_pair(context: ssl.SSLContext, pem: bytes) -> None:
-    """Give a certificate with its key to ``context``, which takes files only: one in memory, on no disk."""
-    handle = os.memfd_create("client", os.MFD_CLOEXEC)
-    try:
-        os.write(handle, pem)
-        context.load_cert_chain(f"/proc/self/fd/{handle}")
-    finally:
-        os.close(handle)
 
 
 class KubeClient:
@@ -187,6 +145,45 @@ class KubeClient:
             raise ClusterError("KindUnknown", f"The cluster does not know the kind {ref.kind}.", target=str(ref))
         params = {"fieldManager": _FIELD_MANAGER, "force": "true"}
         await self._ask("PATCH", f"{path}/{ref.name}", params=params, body=manifest)
+
+    async def rehearse(self, ref: ObjectRef, manifest: Mapping[str, Any], *, manager: str) -> Rehearsal:
+        """Return what ``manifest`` would make of an object if ``manager`` applied it; nothing is changed.
+
+        Fields that others own are taken from them too, in the rehearsal only: it is asked a second time for that, since
+        only a refusal names the owners. Raises `ClusterError`.
+        """
+        path = await self._path(ref.api_version, ref.kind, ref.namespace)
+        if path is None:
+            return Rehearsal(None, {})
+        params = {"fieldManager": manager, "dryRun": "All", "fieldValidation": "Ignore"}
+        place = f"{path}/{ref.name}"
+        try:
+            return Rehearsal(await self._ask("PATCH", place, params=params, body=manifest), {})
+        except ClusterError as error:
+            if not error.owners:
+                raise
+            after = await self._ask("PATCH", place, params={**params, "force": "true"}, body=manifest)
+            return Rehearsal(after, error.owners)
+
+    async def editions(self, api_version: str, kind: str, *, labels: str) -> Sequence[Change]:
+        """Return the names and editions of all objects of a kind that carry ``labels``, wherever they are; raises
+        `ClusterError`.
+        """
+        path = await self._path(api_version, kind, "")
+        found: list[Change] = []
+        params = {"labelSelector": labels, "limit": _PAGE}
+        while path is not None:
+            answer = await self._heard("GET", path, params=params, headers={"accept": _BARE_LIST})
+            if answer.status >= 400:
+                raise _refusal(answer.status, answer.body, "GET", path)
+            page = msgspec.json.decode(answer.body, type=_Page)
+            for item in page.items or ():
+                meta = item.metadata
+                found.append(Change(meta.namespace, meta.name, meta.labels or {}, meta.resourceVersion))
+            if not (more := page.metadata.get("continue")):
+                break
+            params["continue"] = str(more)
+        return found
 
     async def delete(self, ref: ObjectRef) -> None:
         """Delete an object; one that is not there is no error. Raises `ClusterError`."""
@@ -323,13 +320,18 @@ def _unreachable(error: WireError) -> ClusterError:
 
 
 def _refusal(status: int, content: bytes, method: str, path: str) -> ClusterError:
+    owners: dict[str, str] = {}
     try:
-        said = msgspec.json.decode(content, type=_Object).message
+        refused = msgspec.json.decode(content, type=_Object)
+        said = refused.message
+        for cause in (refused.details.causes if refused.details is not None else None) or ():
+            if cause.reason == "FieldManagerConflict" and (named := _MANAGER.search(cause.message)) is not None:
+                owners[cause.field] = named[1]
     except msgspec.MsgspecError:
         said = content[:200].decode("utf-8", "replace")
     code, transient = _CODES.get(status, ("ApiServerError" if status >= 500 else "ObjectInvalid", status >= 500))
     message = f"The cluster's API refused {method} {path} ({status}): {said}"
-    return ClusterError(code, message, http=status, raw=said, transient=transient)
+    return ClusterError(code, message, http=status, raw=said, transient=transient, owners=owners)
 
 
 _CODES = {

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from extensa.agent.kube import Access, Change, KubeClient, read_kubeconfig
+from extensa.agent.kube import Change, KubeClient
+from extensa.agent.kubeconfig import Access, read_kubeconfig
 from extensa.base.certificates import issue, new_authority
 from extensa.helm.errors import ClusterError
 from extensa.helm.release import ObjectRef

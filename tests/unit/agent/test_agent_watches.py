@@ -56,7 +56,7 @@ async def test_records_are_followed_by_the_releases_name(api: FakeApi, watches: 
     api.put("Secret", "sh.helm.release.v1.other.v1", labels={"name": "other"})
     await settle()
 
-    assert [ObjectRef("v1", "Secret", "ns", "r")] == follower.heard
+    assert [ObjectRef("helm.sh/release.v1", "Release", "ns", "r")] == follower.heard
     assert "owner=helm" == RECORDS.labels
     assert "app.kubernetes.io/managed-by=Helm" == DEPLOYMENTS.labels
 
