@@ -33,7 +33,7 @@ from extensa.store.sqlite import open_store
 from unit.cli.test_cli_grammar import every_command
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-NAMES = ("extensions", "clusters", "identity", "observability", "troubleshooting")
+NAMES = ("extensions", "failure-policy", "history", "clusters", "identity", "observability", "troubleshooting")
 PAGES = {name: (DOCS / f"{name}.md").read_text(encoding="utf-8") for name in NAMES}
 
 

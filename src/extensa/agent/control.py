@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import httpx2
 import msgspec
 from msgspec import Struct
 
-from extensa.agent.wire import Heard, Wire, WireError
 from extensa.base.errors import ExtensaError
 from extensa.base.log import current_correlation
 
@@ -29,7 +29,6 @@ LONGEST_POLL = 50
 
 _LARGEST_CHART = 64 * 1024 * 1024
 _PATIENCE = 15.0
-_IDLE = 60.0
 
 
 class LinkError(ExtensaError):
@@ -90,7 +89,7 @@ class LinkClient:
         params = {"after": str(after), "wait": str(wait)}
         answer = await self._send("GET", path, params=params, headers=headers, patience=wait + _PATIENCE)
         try:
-            return msgspec.json.decode(answer.body, type=type)
+            return msgspec.json.decode(answer.content, type=type)
         except msgspec.MsgspecError as error:
             raise LinkError("LinkBroken", f"The control plane answered {path} with something else: {error}.") from error
 
@@ -101,15 +100,15 @@ class LinkClient:
     async def chart(self, digest: str) -> bytes:
         """Return the chart archive with this digest as the control plane gives it; the caller verifies it."""
         answer = await self._send("GET", f"/link/v1/charts/{digest}", patience=_PATIENCE * 8)
-        if len(answer.body) > _LARGEST_CHART:
+        if len(answer.content) > _LARGEST_CHART:
             raise LinkError("LinkBroken", "The chart is larger than 64 MiB.", transient=False)
-        return answer.body
+        return answer.content
 
     async def close(self) -> None:
         """End every connection."""
         line, self._line = self._line, None
         if line is not None:
-            await line.wire.close()
+            await line.client.aclose()
 
     async def _send(
         self,
@@ -120,30 +119,34 @@ class LinkClient:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         content: bytes | None = None,
-    ) -> Heard:
+    ) -> httpx2.Response:
         sent = dict(headers or {})
         if content is not None:
             sent["content-type"] = "application/json"
         if (correlation := current_correlation()) is not None:
             sent["x-ms-correlation-request-id"] = correlation
         line = self._opened()
+        timeout = httpx2.Timeout(connect=5.0, read=patience, write=30.0, pool=30.0)
         line.calls += 1
         try:
-            answer = await line.wire.ask(method, path, params=params, headers=sent, content=content, patience=patience)
-        except WireError as error:
+            answer = await line.client.request(
+                method, path, params=params, headers=sent, content=content, timeout=timeout
+            )
+        except (httpx2.TransportError, RuntimeError) as error:  # RuntimeError: closed meanwhile
             self._line = None if self._line is line else self._line
+            words = str(error) or type(error).__name__
             raise LinkError(
                 "LinkUnreachable",
-                f"The control plane does not answer at {line.wire.address}: {error}.",
+                f"The control plane does not answer at {line.client.base_url}: {words}.",
                 next_step="Start it with `extensa up`.",
             ) from error
         finally:
             line.calls -= 1
             if self._line is not line and not line.calls:
-                await line.wire.close()
-        if answer.status in (401, 403) and self._line is line:
+                await line.client.aclose()
+        if answer.status_code in (401, 403) and self._line is line:
             await self.close()
-        if answer.status >= 400:
+        if answer.status_code >= 400:
             raise _refusal(answer, method, path)
         return answer
 
@@ -160,8 +163,14 @@ class LinkClient:
                     f"The credential for the control plane cannot be used: {error}.",
                     next_step="Start the server first: `extensa up`.",
                 ) from error
-            headers = {"authorization": f"Bearer {kept.name}.{kept.secret}"}
-            self._line = _Line(Wire(kept.endpoint, tls=tls, headers=headers, idle=_IDLE))
+            client = httpx2.AsyncClient(
+                base_url=kept.endpoint.rstrip("/"),
+                verify=tls,
+                headers={"authorization": f"Bearer {kept.name}.{kept.secret}"},
+                limits=httpx2.Limits(max_connections=32, max_keepalive_connections=4, keepalive_expiry=60.0),
+                trust_env=False,
+            )
+            self._line = _Line(client)
         return self._line
 
 
@@ -169,7 +178,7 @@ class LinkClient:
 class _Line:
     """Connections made with one credential, and how many calls are under way on them: the last one closes them."""
 
-    wire: Wire
+    client: httpx2.AsyncClient
     calls: int = 0
 
 
@@ -182,10 +191,10 @@ class _Envelope(Struct):
     error: _Refused = msgspec.field(default_factory=_Refused)
 
 
-def _refusal(answer: Heard, method: str, path: str) -> LinkError:
-    status = answer.status
+def _refusal(answer: httpx2.Response, method: str, path: str) -> LinkError:
+    status = answer.status_code
     try:
-        said = msgspec.json.decode(answer.body, type=_Envelope).error
+        said = msgspec.json.decode(answer.content, type=_Envelope).error
     except msgspec.MsgspecError:
         said = _Refused()
     code = {401: "LinkCredentialRejected", 403: "LinkCredentialRejected", 404: "NotFound"}.get(status, "LinkRefused")

@@ -9,26 +9,31 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+import httpx2
 import msgspec
 from msgspec import Struct
 
 from extensa.agent.kubeconfig import Access
-from extensa.agent.wire import Heard, Wire, WireError
 from extensa.helm.errors import ClusterError
 from extensa.helm.release import ObjectRef
 
 _AT_ONCE = 8
-_PATIENCE = 30.0
-_IDLE = 90.0
+_ANSWER = httpx2.Timeout(connect=5.0, read=30.0, write=30.0, pool=60.0)
 _WATCH_SECONDS = 290
-_SILENCE = _WATCH_SECONDS + 30.0
+_SILENCE = httpx2.Timeout(connect=5.0, read=_WATCH_SECONDS + 30.0, write=30.0, pool=60.0)
 _BARE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _BARE_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_APPLY = "application/apply-patch+yaml"
 _FIELD_MANAGER = "extensa-agent"
 _PAGE = "500"
 _MANAGER = re.compile(r'conflict with "([^"]*)"')
+_LOST = (httpx2.TransportError, httpx2.StreamError, RuntimeError)
+"""How httpx2 says that a connection failed, or that its client was closed meanwhile (RuntimeError)."""
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +101,23 @@ class KubeClient:
 
     def __init__(self, access: Access) -> None:
         """No request is made yet."""
-        self._wire = Wire(access.server, tls=access.tls, headers=access.headers, idle=_IDLE)
+        limits = httpx2.Limits(max_connections=_AT_ONCE, max_keepalive_connections=_AT_ONCE, keepalive_expiry=90.0)
+        open_end = httpx2.Limits(max_connections=None, max_keepalive_connections=0)
+        self._asking = httpx2.AsyncClient(
+            base_url=access.server, verify=access.tls, headers=access.headers, timeout=_ANSWER, limits=limits,
+            trust_env=False,
+        )  # fmt: skip
+        self._watching = httpx2.AsyncClient(
+            base_url=access.server, verify=access.tls, headers=access.headers, timeout=_SILENCE, limits=open_end,
+            trust_env=False,
+        )  # fmt: skip
         self._kinds: dict[str, dict[str, _Resource]] = {}
         self._gate = asyncio.Semaphore(_AT_ONCE)
 
     async def close(self) -> None:
         """End every connection."""
-        await self._wire.close()
+        await self._asking.aclose()
+        await self._watching.aclose()
 
     async def version(self) -> str:
         """Return the API's version, such as v1.37.1."""
@@ -131,10 +146,14 @@ class KubeClient:
         params = {"container": container, "tailLines": str(lines), "limitBytes": "65536"}
         if previous:
             params["previous"] = "true"
-        answer = await self._heard("GET", path, params=params)
-        if answer.status >= 400:
-            raise _refusal(answer.status, answer.body, "GET", path)
-        return answer.body.decode("utf-8", "replace")
+        try:
+            async with self._gate:
+                answer = await self._asking.get(path, params=params)
+        except _LOST as error:
+            raise _unreachable(error) from error
+        if answer.status_code >= 400:
+            raise _refusal(answer.status_code, answer.content, "GET", path)
+        return answer.content.decode("utf-8", "replace")
 
     async def apply(self, manifest: Mapping[str, Any]) -> None:
         """Make an object as ``manifest`` says (server-side apply, ours is the last word); raises `ClusterError`."""
@@ -172,11 +191,8 @@ class KubeClient:
         path = await self._path(api_version, kind, "")
         found: list[Change] = []
         params = {"labelSelector": labels, "limit": _PAGE}
-        while path is not None:
-            answer = await self._heard("GET", path, params=params, headers={"accept": _BARE_LIST})
-            if answer.status >= 400:
-                raise _refusal(answer.status, answer.body, "GET", path)
-            page = msgspec.json.decode(answer.body, type=_Page)
+        while path is not None and (content := await self._raw("GET", path, params=params, accept=_BARE_LIST)):
+            page = _decoded(content, _Page)
             for item in page.items or ():
                 meta = item.metadata
                 found.append(Change(meta.namespace, meta.name, meta.labels or {}, meta.resourceVersion))
@@ -220,13 +236,14 @@ class KubeClient:
             "labelSelector": labels,
         }
         try:
-            async with self._wire.stream(path, params=params, headers={"accept": _BARE}, silence=_SILENCE) as answer:
-                if answer.status != 200:
-                    raise _refusal(answer.status, await answer.read(), "GET", path)
+            async with self._watching.stream("GET", path, params=params, headers={"accept": _BARE}) as answer:
+                if answer.status_code != 200:
+                    raise _refusal(answer.status_code, await answer.aread(), "GET", path)
                 yield None
-                async for line in answer.lines():
-                    yield _change(line)
-        except WireError as error:
+                async for line in answer.aiter_lines():
+                    if line:
+                        yield _change(line)
+        except _LOST as error:
             raise _unreachable(error) from error
 
     async def _ask(
@@ -237,44 +254,38 @@ class KubeClient:
         params: Mapping[str, str] | None = None,
         accept: str = "",
         body: Mapping[str, Any] | None = None,
-        content_type: str = "application/apply-patch+yaml",
+        content_type: str = _APPLY,
     ) -> dict[str, Any] | None:
         """Return the decoded answer, None for 404; raises `ClusterError`."""
-        headers = {"accept": f"{accept},application/json" if accept else "application/json"}
-        content = None
-        if body is not None:
-            content = msgspec.json.encode(body)
-            headers["content-type"] = content_type
-        answer = await self._heard(method, path, params=params, headers=headers, content=content)
-        if answer.status == 404:
-            return None
-        if answer.status >= 400:
-            raise _refusal(answer.status, answer.body, method, path)
-        try:
-            decoded: dict[str, Any] = msgspec.json.decode(answer.body, type=dict[str, Any])
-        except msgspec.MsgspecError as error:
-            raise ClusterError(
-                "ApiServerError", "The cluster's API answered with something else.", transient=True
-            ) from error
-        return decoded
+        content = await self._raw(method, path, params=params, accept=accept, body=body, content_type=content_type)
+        return None if content is None else _decoded(content, dict[str, Any])
 
-    async def _heard(
+    async def _raw(
         self,
         method: str,
         path: str,
         *,
         params: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        content: bytes | None = None,
-    ) -> Heard:
-        """Return the answer when it is this request's turn; raises `ClusterError` when there is none."""
+        accept: str = "",
+        body: Mapping[str, Any] | None = None,
+        content_type: str = _APPLY,
+    ) -> bytes | None:
+        """Return the answer as it came, None for 404; raises `ClusterError`."""
+        headers = {"accept": f"{accept},application/json" if accept else "application/json"}
+        content = None
+        if body is not None:
+            content = msgspec.json.encode(body)
+            headers["content-type"] = content_type
         try:
             async with self._gate:
-                return await self._wire.ask(
-                    method, path, params=params, headers=headers, content=content, patience=_PATIENCE
-                )
-        except WireError as error:
+                answer = await self._asking.request(method, path, params=params, headers=headers, content=content)
+        except _LOST as error:
             raise _unreachable(error) from error
+        if answer.status_code == 404:
+            return None
+        if answer.status_code >= 400:
+            raise _refusal(answer.status_code, answer.content, method, path)
+        return answer.content
 
     async def _path(self, api_version: str, kind: str, namespace: str) -> str | None:
         """Return where objects of a kind are found, None when the API does not know it."""
@@ -300,7 +311,16 @@ class KubeClient:
         }
 
 
-def _change(line: bytes) -> Change:
+def _decoded(content: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except msgspec.MsgspecError as error:
+        raise ClusterError(
+            "ApiServerError", "The cluster's API answered with something else.", transient=True
+        ) from error
+
+
+def _change(line: str) -> Change:
     try:
         event = msgspec.json.decode(line, type=_Event)
     except msgspec.MsgspecError as error:
@@ -312,8 +332,8 @@ def _change(line: bytes) -> Change:
     return Change(found.namespace, found.name, found.labels or {}, found.resourceVersion)
 
 
-def _unreachable(error: WireError) -> ClusterError:
-    words = str(error)
+def _unreachable(error: Exception) -> ClusterError:
+    words = str(error) or type(error).__name__
     return ClusterError(
         "ApiServerUnreachable", f"The cluster's API does not answer: {words}.", raw=words, transient=True
     )

@@ -10,6 +10,7 @@ from typing import Any
 from extensa.cli.output import Column, table
 from extensa.client import paths
 from extensa.client.arm import Arm
+from extensa.client.errors import remedy_of
 
 COLUMNS: tuple[Column, ...] = (
     ("Id", "id"),
@@ -50,7 +51,7 @@ def screen(extension: Piece, listed: Piece, kept: Piece | None, *, manifests: bo
     if kept is None:
         lines += ["", *_without(properties, listed)]
     else:
-        lines += [*_cause(kept), *_act(kept)]
+        lines += [*_cause(kept), *_act(kept), *_remedy(properties, kept)]
         if state == "Succeeded":
             lines += ["", "This failure is over: the extension has succeeded since."]
         lines += [*_objects(kept), *_events(kept), *_helm(kept), *_pods(kept)]
@@ -82,6 +83,14 @@ def _cause(kept: Piece) -> list[str]:
     if cause.get("nextStep"):
         lines.append(f"Next    {cause['nextStep']}")
     return lines
+
+
+def _remedy(properties: Piece, kept: Piece) -> list[str]:
+    """What was done after the failure, if it is the one that the extension still tells of."""
+    error = properties.get("errorInfo") or {}
+    causes = [each.get("info") or {} for each in error.get("additionalInfo") or () if each["type"] == "ExtensaFailure"]
+    message = remedy_of(error)
+    return [f"Then    {message}"] if message and any(c.get("code") == kept["cause"]["code"] for c in causes) else []
 
 
 def _act(kept: Piece) -> list[str]:

@@ -6,26 +6,19 @@ from typing import Any
 import click
 
 from extensa.base.errors import NotFound, Refused
-from extensa.cli import evidence, options
+from extensa.cli import evidence, extension_control, extension_history, extension_orphans, options
+from extensa.cli.extension_answers import API, name_of
+from extensa.cli.extension_answers import show as show_extension
 from extensa.cli.grammar import Group
 from extensa.cli.output import Column, emit
 from extensa.cli.progress import step
 from extensa.cli.session import Session
-from extensa.cli.settings_flags import GREEDY, settings, versioning, wishes
+from extensa.cli.settings_flags import GREEDY, policies, settings, versioning, wishes
 from extensa.cli.waiting import wait, words
 from extensa.client import paths
 from extensa.client.errors import from_operation
 from extensa.client.extensions import create_body, update_body
 
-_API = paths.EXTENSIONS_API
-COLUMNS: tuple[Column, ...] = (
-    ("Name", "name"),
-    ("ExtensionType", "properties.extensionType"),
-    ("Version", "properties.currentVersion|properties.version"),
-    ("ProvisioningState", "properties.provisioningState"),
-    ("LastModifiedAt", "systemData.lastModifiedAt"),
-    ("IsSystemExtension", "properties.isSystemExtension"),
-)
 OBJECT_COLUMNS: tuple[Column, ...] = (
     ("Kind", "kind"),
     ("Namespace", "namespace"),
@@ -33,6 +26,7 @@ OBJECT_COLUMNS: tuple[Column, ...] = (
     ("Health", "health"),
     ("WaitsFor", "waitsFor"),
 )
+_UPDATE = "extensa extension update -g demo -c demo -n hello"
 _CREATE = "extensa extension create -g demo -c demo --extension-type extensa.hello"
 
 
@@ -54,6 +48,8 @@ def extension() -> None:
             "Install into one namespace",
             f"{_CREATE} -n h4 --scope namespace --target-namespace team-a",
         ),
+        ("Leave what fails to be looked at", f"{_CREATE} -n h5 --on-failure stay --timeout 5m"),
+        ("Take over a Helm release that is there already", f"{_CREATE} -n h6 --adopt"),
     ],
 )
 @click.option("--extension-type", required=True, metavar="TYPE", help="What to install; `extensa type list` shows it.")
@@ -64,6 +60,7 @@ def extension() -> None:
 @click.option("--release-namespace", metavar="NAMESPACE", help="Namespace of the release (scope cluster).")
 @click.option("--target-namespace", metavar="NAMESPACE", help="Namespace of the release (scope namespace).")
 @settings
+@policies
 @click.option("--plan-name", metavar="PLAN", help="Marketplace plan.")
 @click.option("--plan-product", metavar="PRODUCT", help="Marketplace product.")
 @click.option("--plan-publisher", metavar="PUBLISHER", help="Marketplace publisher.")
@@ -73,10 +70,10 @@ def extension() -> None:
 def create(session: Session, path: str, *, no_wait: bool, **given: Any) -> None:
     """Install an extension and wait until the agent has seen it healthy."""
     managed = "/managedClusters/" in path
-    promise = session.arm.put(path, _API, create_body(wishes(given, identity=not managed)))
+    promise = session.arm.put(path, API, create_body(wishes(given, identity=not managed)))
     if not no_wait:
-        wait(session, promise, path, _API, title=f"Installing {_last(path)}")
-    _emit(session, promise.body if no_wait else session.arm.get(path, _API))
+        wait(session, promise, path, API, title=f"Installing {name_of(path)}")
+    show_extension(session, promise.body if no_wait else session.arm.get(path, API))
 
 
 @extension.verb(
@@ -90,7 +87,7 @@ def create(session: Session, path: str, *, no_wait: bool, **given: Any) -> None:
 @options.extension
 def show(session: Session, path: str) -> None:
     """Show an extension."""
-    _emit(session, session.arm.get(path, _API))
+    show_extension(session, session.arm.get(path, API))
 
 
 @extension.verb("list", examples=[("List what is on a cluster", "extensa extension list -g demo -c demo -o table")])
@@ -98,54 +95,85 @@ def show(session: Session, path: str) -> None:
 @options.cluster
 def list_(session: Session, path: str) -> None:
     """List the extensions of a cluster."""
-    _emit(session, list(session.arm.list(paths.extensions(path), _API)))
+    show_extension(session, list(session.arm.list(paths.extensions(path), API)))
 
 
 @extension.verb(
     "update",
     greedy=GREEDY,
     examples=[
-        ("Change a setting", "extensa extension update -g demo -c demo -n hello --config greeting=hello"),
-        ("Pin a version", "extensa extension update -g demo -c demo -n hello --version 1.0.0"),
-        ("Follow the train again", "extensa extension update -g demo -c demo -n hello --auto-upgrade true"),
+        ("Change a setting", f"{_UPDATE} --config greeting=hello"),
+        ("Pin a version", f"{_UPDATE} --version 1.0.0"),
+        ("Follow the train again", f"{_UPDATE} --auto-upgrade true"),
+        ("Try twice more after a failure", f"{_UPDATE} --retries 2"),
+        (
+            "Have drift put right, but leave the replicas to an autoscaler",
+            f"{_UPDATE} --drift correct --drift-ignore Deployment:/spec/replicas",
+        ),
     ],
 )
 @versioning
 @settings
+@policies
 @click.option("-y", "--yes", is_flag=True, expose_value=False, help="Accepted for az's sake: nothing is asked.")
 @options.no_wait
 @options.output
 @options.extension
 def update(session: Session, path: str, *, no_wait: bool, **given: Any) -> None:
     """Change an extension; what is not named stays as it is."""
-    promise = session.arm.patch(path, _API, update_body(wishes(given)))
+    promise = session.arm.patch(path, API, update_body(wishes(given)))
     if not no_wait:
-        wait(session, promise, path, _API, title=f"Changing {_last(path)}")
-    _emit(session, promise.body if no_wait else session.arm.get(path, _API))
+        wait(session, promise, path, API, title=f"Changing {name_of(path)}")
+    show_extension(session, promise.body if no_wait else session.arm.get(path, API))
 
 
 @extension.verb(
     "delete",
     examples=[
         ("Remove an extension", "extensa extension delete -g demo -c demo -n hello --yes"),
+        ("With the chart's own definitions", "extensa extension delete -g demo -c demo -n hello --delete-crds"),
         ("Forget one on a cluster that is gone", "extensa extension delete -g demo -c demo -n hello --force --yes"),
     ],
 )
 @options.yes
 @click.option("--force", is_flag=True, help="Forget the record at once, even when the cluster cannot be reached.")
+@click.option("--delete-crds", is_flag=True, help="The chart's own definitions, too, and every object made of them.")
+@click.option(
+    "--remove-finalizers", is_flag=True, help="Take finalizers off what they hold; what they guard is not cleaned up."
+)
 @options.no_wait
 @options.output
 @options.extension
-def delete(session: Session, path: str, *, yes: bool, force: bool, no_wait: bool) -> None:
-    """Remove an extension and wait until the agent has seen its release gone."""
+def delete(
+    session: Session,
+    path: str,
+    *,
+    yes: bool,
+    force: bool,
+    delete_crds: bool,
+    remove_finalizers: bool,
+    no_wait: bool,
+) -> None:
+    """Remove an extension and wait until the agent has seen its release gone.
+
+    With --force the record goes now and the release when the agent comes to it; `extensa extension orphans` shows what
+    is still there.
+    """
     if _look(session, path) is None:
-        click.echo(f"There is no extension '{_last(path)}' here: nothing to delete.", err=True)
+        click.echo(f"There is no extension '{name_of(path)}' here: nothing to delete.", err=True)
         return
     if not yes:
-        options.confirm(f"Delete extension '{_last(path)}'?")
-    promise = session.arm.delete(path, _API, forceDelete="true" if force else "false")
+        more = " with all objects of its definitions" if delete_crds else ""
+        options.confirm(f"Delete extension '{name_of(path)}'{more}?")
+    flags = {"deleteCrds": delete_crds, "removeFinalizers": remove_finalizers}
+    asked = {flag: "true" for flag, on in flags.items() if on}
+    promise = session.arm.delete(path, API, forceDelete="true" if force else "false", **asked)
+    if force:
+        click.echo(
+            "The agent removes the release when it can; `extensa extension orphans` shows what is left.", err=True
+        )
     if not no_wait:
-        wait(session, promise, path, _API, title=f"Removing {_last(path)}")
+        wait(session, promise, path, API, title=f"Removing {name_of(path)}")
 
 
 @extension.verb(
@@ -180,7 +208,7 @@ def wait_for(
     if not (created or updated or deleted or exists):
         raise click.UsageError("Say what to wait for: --created, --updated, --deleted or --exists.")
     deadline = time.monotonic() + timeout
-    with step(f"Waiting for {_last(path)}") as shown:
+    with step(f"Waiting for {name_of(path)}") as shown:
         while True:
             found = _look(session, path)
             shown.say(words(found) if found else "not there")
@@ -226,7 +254,7 @@ def objects(session: Session, path: str, *, live: bool) -> None:
 @options.extension
 def diagnose(session: Session, path: str, *, evidence_id: str, listing: bool, manifests: bool) -> None:
     """Say why an extension failed: the cause, the next step, and what was seen then."""
-    found = session.arm.get(path, _API)
+    found = session.arm.get(path, API)
     listed = evidence.fetch_list(session.arm, path)
     if listing:
         emit(listed["value"], format=session.format, columns=evidence.COLUMNS)
@@ -242,21 +270,13 @@ def diagnose(session: Session, path: str, *, evidence_id: str, listing: bool, ma
 def list_objects(session: Session, path: str, *, live: bool = False) -> list[Any]:
     """Return the objects of the extension at ``path`` with their health."""
     query = {"live": "true"} if live else {}
-    answer = session.arm.post(f"{path}/listObjects", _API, **query).body or {}
+    answer = session.arm.post(f"{path}/listObjects", API, **query).body or {}
     return list(answer.get("value") or answer.get("objects") or ())
-
-
-def _emit(session: Session, value: Any) -> None:
-    emit(value, format=session.format, columns=COLUMNS)
-
-
-def _last(path: str) -> str:
-    return path.rpartition("/")[2]
 
 
 def _look(session: Session, path: str) -> Any:
     try:
-        return session.arm.get(path, _API)
+        return session.arm.get(path, API)
     except NotFound:
         return None
 
@@ -271,3 +291,7 @@ def _reached(found: Any, *, deleted: bool, exists: bool) -> bool:
     if state in ("Failed", "Canceled"):
         raise from_operation(found["properties"].get("errorInfo"), status=state, target=found["id"])
     return state == "Succeeded"
+
+
+for each in (*extension_control.VERBS, *extension_history.VERBS, *extension_orphans.VERBS):
+    extension.add_command(each)

@@ -68,7 +68,7 @@ class Group(click.Group):
         """Add a verb: a `Command` with its examples and greedy flags."""
 
         def add(body: Callable[..., Any]) -> Command:
-            made = click.command(name, cls=Command, **attributes)(body)
+            made = verb(name, **attributes)(body)
             self.add_command(made)
             return made
 
@@ -103,6 +103,15 @@ class Command(click.Command):
                     formatter.write(f"{'':{formatter.current_indent}}{what}:\n")
                     formatter.write(f"{'':{formatter.current_indent + 2}}{line}\n")
         super().format_epilog(ctx, formatter)
+
+
+def verb(name: str, **attributes: Any) -> Callable[[Callable[..., Any]], Command]:
+    """Make a verb that its noun, which lives in another file, adds to itself."""
+
+    def make(body: Callable[..., Any]) -> Command:
+        return click.command(name, cls=Command, **attributes)(body)
+
+    return make
 
 
 def _place(param: click.Parameter) -> int:

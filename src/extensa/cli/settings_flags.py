@@ -1,4 +1,4 @@
-"""The flags of `extensa extension create` and `update`: settings and versions, in az's words, read into wishes.
+"""The flags of `extensa extension create` and `update`, read into wishes: settings, versions, policies.
 
 The same value may come as pairs on the command line or in a JSON file, never both; everything else az accepts here has
 its older spellings too.
@@ -18,8 +18,8 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _SETTINGS = ("--configuration-settings", "--config", "--config-settings")
 _PROTECTED = ("--configuration-protected-settings", "--config-protected-settings", "--config-protected")
 
-GREEDY = (*_SETTINGS, *_PROTECTED)
-"""The flags that take any number of pairs."""
+GREEDY = (*_SETTINGS, *_PROTECTED, "--drift-ignore")
+"""The flags that take any number of values."""
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -53,6 +53,33 @@ def versioning(command: _F) -> _F:
     )(command)
 
 
+def policies(command: _F) -> _F:
+    """Add the flags that say what follows a failure and drift, and whether what is there may be taken over."""
+    command = options.three_state(
+        "--adopt", help="Take over a release or objects of these names that somebody else has made; default: refuse."
+    )(command)
+    command = click.option(
+        "--drift-ignore",
+        multiple=True,
+        metavar="RULE …",
+        help="Fields left to others: [kind[/name]:]json-pointer; replaces the list, '' empties it.",
+    )(command)
+    command = click.option(
+        "--drift", type=_choice("off", "report", "correct"), help="When live objects change; default: report."
+    )(command)
+    command = click.option(
+        "--timeout", metavar="TIME", help="How long one effort may take: 90s, 10m, 1h30m; default: the server's."
+    )(command)
+    command = click.option(
+        "--retries", type=click.IntRange(0, 10), help="How often to begin again after a failure; default: 0."
+    )(command)
+    return click.option(
+        "--on-failure",
+        type=_choice("rollback", "uninstall", "stay"),
+        help="What becomes of a failed release, once evidence is kept; default: rollback, as on Azure.",
+    )(command)
+
+
 def wishes(given: dict[str, Any], *, identity: bool = False) -> Wishes:
     """Return what the flags ask for; raises `click.UsageError` and `Refused` when a setting cannot be read."""
     return Wishes(
@@ -70,7 +97,17 @@ def wishes(given: dict[str, Any], *, identity: bool = False) -> Wishes:
         plan_product=given.get("plan_product"),
         plan_publisher=given.get("plan_publisher"),
         identity=identity,
+        on_failure=given.get("on_failure"),
+        retries=given.get("retries"),
+        timeout=given.get("timeout"),
+        drift=given.get("drift"),
+        drift_ignore=given.get("drift_ignore") or None,
+        adopt=given.get("adopt"),
     )
+
+
+def _choice(*words: str) -> click.Choice[str]:
+    return click.Choice(words, case_sensitive=False)
 
 
 def _map(words: tuple[str, ...], file: Path | None, flag: str) -> dict[str, str]:

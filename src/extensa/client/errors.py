@@ -75,7 +75,11 @@ def _parts(error: Mapping[str, Any]) -> dict[str, Any]:
         "target": error.get("target"),
         "next_step": _next_step(error),
         "details": [
-            Problem(str(d.get("code", "")), str(d.get("message", "")), d.get("target"), _next_step(d)) for d in details
+            *(
+                Problem(str(d.get("code", "")), str(d.get("message", "")), d.get("target"), _next_step(d))
+                for d in details
+            ),
+            *_remedy(error),
         ],
     }
 
@@ -84,6 +88,20 @@ def problem_of(error: Mapping[str, Any]) -> Problem:
     """Return ARM's ``error`` object, wherever it stands, as a problem."""
     parts = _parts(error)
     return Problem(parts["code"], parts["message"], parts["target"], parts["next_step"])
+
+
+def remedy_of(error: Mapping[str, Any]) -> str:
+    """Return what was done after a failure, in one sentence; empty when nothing was."""
+    for entry in error.get("additionalInfo") or ():
+        if isinstance(entry, Mapping) and entry.get("type") == "ExtensaRemedy":
+            info = entry.get("info")
+            return str(info.get("message") or "") if isinstance(info, Mapping) else ""
+    return ""
+
+
+def _remedy(error: Mapping[str, Any]) -> list[Problem]:
+    message = remedy_of(error)
+    return [Problem("Remedy", message)] if message else []
 
 
 def _next_step(error: Mapping[str, Any]) -> str | None:

@@ -4,11 +4,15 @@ Pure, and shared by whoever makes an extension. It checks what az checks before 
 once; what only the service can know is for the service to say.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from extensa.base.errors import Problems
+
+_ISO = re.compile(r"P(?=[0-9T])(?:[0-9]+D)?(?:T(?=[0-9])(?:[0-9]+H)?(?:[0-9]+M)?(?:[0-9]+S)?)?")
+_PARTS = re.compile(r"(?:[0-9]+H)?(?:[0-9]+M)?(?:[0-9]+S)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +33,18 @@ class Wishes:
     plan_product: str | None = None
     plan_publisher: str | None = None
     identity: bool = False
+    on_failure: str | None = None
+    retries: int | None = None
+    timeout: str | None = None
+    drift: str | None = None
+    drift_ignore: Sequence[str] | None = None
+    adopt: bool | None = None
 
 
 def create_body(wishes: Wishes) -> dict[str, Any]:
     """Return the PUT body for a new extension; raises `Refused` with every contradiction found."""
     problems = Problems()
+    policies = _policies(wishes, problems)
     _check_version(wishes, problems)
     _check_scope(wishes, problems)
     plan = {"name": wishes.plan_name, "product": wishes.plan_product, "publisher": wishes.plan_publisher}
@@ -50,7 +61,7 @@ def create_body(wishes: Wishes) -> dict[str, Any]:
         properties["scope"] = scope
     properties["configurationSettings"] = dict(wishes.settings)
     properties["configurationProtectedSettings"] = dict(wishes.protected)
-    body: dict[str, Any] = {"properties": properties}
+    body: dict[str, Any] = {"properties": properties | policies}
     if any(plan.values()):
         body["plan"] = plan
     if wishes.identity:
@@ -61,9 +72,10 @@ def create_body(wishes: Wishes) -> dict[str, Any]:
 def update_body(wishes: Wishes) -> dict[str, Any]:
     """Return the PATCH body; like az it always carries both maps, which the service merges key by key."""
     problems = Problems()
+    policies = _policies(wishes, problems)
     _check_version(wishes, problems)
     problems.refuse_if_any()
-    properties = _versioning(wishes)
+    properties = _versioning(wishes) | policies
     properties["configurationSettings"] = dict(wishes.settings)
     properties["configurationProtectedSettings"] = dict(wishes.protected)
     return {"properties": properties}
@@ -83,6 +95,46 @@ def pairs(words: Sequence[str], *, flag: str) -> dict[str, str]:
         found[key] = value
     problems.refuse_if_any()
     return found
+
+
+def duration(text: str) -> str | None:
+    """Return a length of time as an ISO 8601 duration: seconds (``90``), ``90s``, ``10m``, ``1h30m``, or one already.
+
+    None for anything else.
+    """
+    word = text.strip().upper()
+    if _ISO.fullmatch(word):
+        return word
+    if word.isascii() and word.isdigit():
+        word += "S"
+    return f"PT{word}" if word and _PARTS.fullmatch(word) else None
+
+
+def _policies(wishes: Wishes, problems: Problems) -> dict[str, Any]:
+    """The policies that were asked for, and nothing of the others."""
+    timeout = None if wishes.timeout is None else duration(wishes.timeout)
+    if wishes.timeout is not None and timeout is None:
+        problems.add(
+            "InvalidTimeout",
+            f"'{wishes.timeout}' is no length of time.",
+            target="--timeout",
+            next_step="Write seconds, or 90s, 10m, 1h30m, PT10M.",
+        )
+    failure = {"onFailure": _word(wishes.on_failure), "retries": wishes.retries, "timeout": timeout}
+    drift = {
+        "mode": _word(wishes.drift),
+        "ignore": None if wishes.drift_ignore is None else [rule for rule in wishes.drift_ignore if rule],
+    }
+    found: dict[str, Any] = {
+        "failurePolicy": {key: value for key, value in failure.items() if value is not None},
+        "driftPolicy": {key: value for key, value in drift.items() if value is not None},
+        "adoption": None if wishes.adopt is None else "Adopt" if wishes.adopt else "Refuse",
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def _word(word: str | None) -> str | None:
+    return None if word is None else word.capitalize()
 
 
 def _versioning(wishes: Wishes) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """One HTTPS connection to one address, over the standard library.
 
 It speaks ``http.client`` because a command line must start at once (docs/decisions: the CLI speaks http.client); the
-rest of the product uses others. It follows no redirect, knows no proxy and trusts exactly the certificates it is given.
+rest of the product uses httpx2. It follows no redirect, knows no proxy and trusts exactly the certificates it is given.
 """
 
 import http.client

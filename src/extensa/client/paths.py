@@ -53,6 +53,16 @@ def extension(cluster_path: str, name: str) -> str:
     return f"{extensions(cluster_path)}/{_name(name)}"
 
 
+def orphans(cluster_path: str) -> str:
+    """Return the path of what forced deletes have left on a cluster (an addition of ours)."""
+    return f"{cluster_path}/providers/{_KUBERNETES_CONFIGURATION}/orphanedExtensions"
+
+
+def orphan(cluster_path: str, name: str) -> str:
+    """Return the path of what the forced delete of one extension has left."""
+    return f"{orphans(cluster_path)}/{_name(name)}"
+
+
 def types_at(subscription_id: str, location: str) -> str:
     """Return the path of the extension types of a location."""
     return f"{_provider(subscription_id)}/locations/{_name(location)}/extensionTypes"

@@ -29,6 +29,8 @@ LONGEST_STATUS = 6000
 HEALTHY = "Current"
 """kstatus' word for an object that is what it should be."""
 DRIFTED = "Drifted"
+_REMEDY = "Remedy"
+"""What the agent says of a remedy; ours says the same and names what was tried."""
 _LONGEST_WORDS = 1000
 _MOST_FIELDS = 3
 
@@ -46,6 +48,7 @@ def lines(extension: Extension, observed: ObservedExtension, doing: State) -> li
             ours.append(failed(failure, doing, at))
             if observed.remedy is not None:
                 ours.append(_remedied(observed.remedy, doing, at))
+                told = [s for s in told if s.code != _REMEDY]
         else:
             ours.append(_unhealthy(failure, at))
     elif observed.phase is Phase.WORKING:
@@ -53,7 +56,7 @@ def lines(extension: Extension, observed: ObservedExtension, doing: State) -> li
         if progress is not None and not any(s.code == progress.code for s in told):
             ours.append(progress)
     if observed.phase is not Phase.WORKING:
-        told = [s for s in told if s.level is not Level.INFORMATION]
+        told = [s for s in told if s.level is not Level.INFORMATION or observed.phase is Phase.HELD]
         if observed.drift and not any(s.code == DRIFTED for s in told):
             ours.append(_drifted(extension, observed))
     return [replace(s, message=s.message[:LONGEST_STATUS]) for s in (*ours, *told)[:MOST_STATUSES]]

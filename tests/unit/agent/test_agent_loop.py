@@ -111,7 +111,7 @@ class Stage:
         return [labels["status"] for labels in sorted(found, key=lambda labels: int(labels["version"]))]
 
     def kept(self) -> list[Path]:
-        return list((self.folder / "agent" / "extensions").iterdir())
+        return list((self.folder / "agent" / "extensions").glob("*.json"))
 
     async def eventually(self, found: Any, *, within: float = 5) -> None:
         deadline = time.monotonic() + within

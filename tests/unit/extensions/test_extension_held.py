@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from extensa.extensions.model import Extension, Policies, State
 from extensa.extensions.settle import Settled, settle
@@ -34,9 +35,13 @@ def test_nothing_that_is_seen_of_a_held_one_is_an_outcome(state: State, phase: P
 
 def test_what_the_agent_warns_of_stands_below() -> None:
     warning = Status(code="ObjectMissing", message="Deployment web is missing.", level=Level.WARNING)
-    found = after(extension(hold=True, paused=True), Phase.HELD, statuses=[warning, Status(code="x", message="y")])
+    how = Status(code="Held", message="The release is as wanted.")
+    found = after(extension(hold=True, paused=True), Phase.HELD, statuses=[how, warning])
 
-    assert ["Paused", "ObjectMissing"] == [each.code for each in found.statuses]
+    assert ["Paused", "Held", "ObjectMissing"] == [each.code for each in found.statuses]
+    assert found.observed is not None
+    again = observed(Phase.HELD, statuses=[replace(how, time=NOW), warning], seconds=9)
+    assert settle(replace(found, operation=None), None, again, NOW) is None, "the same words are no news"
 
 
 def test_one_that_is_not_held_hears_of_no_holding() -> None:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from extensa.base.errors import Conflict, ExtensaError, Refused
 from extensa.extensions.records import extension_of
 from extensa.extensions.revisions import MOST_KEPT, RESULT_TYPE, TYPE
-from extensa.link.extension import ExtensionReports, Failure, Phase, Remedy
+from extensa.link.extension import ExtensionReports, Failure, Level, Phase, Remedy, Status
 from extensa.link.sealing import unseal
 from extensa.store.port import DeleteResource, PutResource
 from extensa.store.vault import Vault
@@ -113,11 +113,13 @@ async def test_a_remedy_stands_with_the_failure_it_followed(home: House) -> None
     await report(home, Phase.READY, revision=3, chart_version="1.1.0")
     await home.patch(body(configurationSettings={"a": "1"}))
     remedy = Remedy(step="rollback", revision=3, chart_version="1.1.0")
-    await report(home, Phase.FAILED, revision=5, remedy=remedy)
+    own = Status(code="Remedy", message="Rolled back.", level=Level.WARNING)
+    await report(home, Phase.FAILED, revision=5, remedy=remedy, statuses=[own])
     newest = (await history(home))[0]
 
     assert ("Failed", {"step": "rollback", "revision": 3, "done": True}) == (newest["result"], newest["remedy"])
     shown = (await home.get()).body["properties"]
+    assert ["UpgradeFailed", "RolledBack"] == [each["code"] for each in shown["statuses"]]
     sentence = "The upgrade failed and was rolled back to revision 3 (version 1.1.0)."
     assert ("RolledBack", sentence) == (shown["statuses"][1]["code"], shown["statuses"][1]["message"])
     told = {each["type"]: each["info"] for each in shown["errorInfo"]["additionalInfo"]}
