@@ -1,19 +1,19 @@
 """`make bench`: every figure we name, measured beside its peer in one run, as a table.
 
-Name rows to run only those: ``python -m bench requests releases resting start``.
+Name rows to run only those: ``python -m bench requests releases resting settled start``.
 """
 
 import sys
 import tempfile
 from pathlib import Path
 
-from bench import releases, requests, resting
+from bench import releases, requests, resting, settled
 from bench.installation import CHARTS, installed, server_alone
 from bench.table import Row, printed
 from extensa.client.chart import pack
 
 SAMPLE = CHARTS / "hello" / "1.0.0"
-PARTS = ("releases", "requests", "start", "resting")
+PARTS = ("releases", "requests", "start", "resting", "settled")
 FLEET = [f"fleet-{n}" for n in range(4)]
 RESTING = FLEET + [f"rest-{n}" for n in range(6)]
 
@@ -28,7 +28,7 @@ def measured(parts: list[str], archive: Path) -> list[Row]:
     rows: list[Row] = []
     with installed() as bench:
         say("creating the clusters to measure on")
-        bench.make_clusters(FLEET)
+        bench.make_clusters(FLEET[:1] if parts == ["settled"] else FLEET)
         if "resting" in parts:
             say("the command line")
             rows += resting.command_line(bench, FLEET[0])
@@ -50,6 +50,9 @@ def measured(parts: list[str], archive: Path) -> list[Row]:
             say("memory at rest with ten clusters")
             bench.make_clusters(RESTING[len(FLEET) :])
             rows += resting.memory(bench, RESTING, extensions=10)
+        if "settled" in parts:
+            say(f"{settled.MANY} extensions at rest, and changes by hand")
+            rows += settled.measure(bench, FLEET[0])
     return rows
 
 

@@ -21,8 +21,11 @@ from extensa.helm.release import ObjectRef
 
 _AT_ONCE = 8
 _ANSWER = httpx2.Timeout(connect=5.0, read=30.0, write=30.0, pool=60.0)
+_IDLE = 20.0
+"""Seconds after which a connection that nobody uses is given up: it may be dead by then, and nobody would know."""
 _WATCH_SECONDS = 290
-_SILENCE = httpx2.Timeout(connect=5.0, read=_WATCH_SECONDS + 30.0, write=30.0, pool=60.0)
+_SILENCE = httpx2.Timeout(connect=5.0, read=150.0, write=30.0, pool=60.0)
+"""A watch that brings nothing for so long is dead: the API sends a bookmark every minute."""
 _BARE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _BARE_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _APPLY = "application/apply-patch+yaml"
@@ -101,7 +104,7 @@ class KubeClient:
 
     def __init__(self, access: Access) -> None:
         """No request is made yet."""
-        limits = httpx2.Limits(max_connections=_AT_ONCE, max_keepalive_connections=_AT_ONCE, keepalive_expiry=90.0)
+        limits = httpx2.Limits(max_connections=_AT_ONCE, max_keepalive_connections=_AT_ONCE, keepalive_expiry=_IDLE)
         open_end = httpx2.Limits(max_connections=None, max_keepalive_connections=0)
         self._asking = httpx2.AsyncClient(
             base_url=access.server, verify=access.tls, headers=access.headers, timeout=_ANSWER, limits=limits,
@@ -185,13 +188,17 @@ class KubeClient:
             return Rehearsal(after, error.owners)
 
     async def editions(self, api_version: str, kind: str, *, labels: str) -> Sequence[Change]:
-        """Return the names and editions of all objects of a kind that carry ``labels``, wherever they are; raises
+        """Return the names and editions of all objects of a kind that carry ``labels``, wherever they are.
+
+        It is asked over a connection of its own, for it is to find out what dead ones have kept silent about. Raises
         `ClusterError`.
         """
         path = await self._path(api_version, kind, "")
         found: list[Change] = []
         params = {"labelSelector": labels, "limit": _PAGE}
-        while path is not None and (content := await self._raw("GET", path, params=params, accept=_BARE_LIST)):
+        while path is not None and (
+            content := await self._raw("GET", path, params=params, accept=_BARE_LIST, apart=True)
+        ):
             page = _decoded(content, _Page)
             for item in page.items or ():
                 meta = item.metadata
@@ -269,8 +276,11 @@ class KubeClient:
         accept: str = "",
         body: Mapping[str, Any] | None = None,
         content_type: str = _APPLY,
+        apart: bool = False,
     ) -> bytes | None:
-        """Return the answer as it came, None for 404; raises `ClusterError`."""
+        """Return the answer as it came, None for 404; ``apart`` asks over a connection of its own. Raises
+        `ClusterError`.
+        """
         headers = {"accept": f"{accept},application/json" if accept else "application/json"}
         content = None
         if body is not None:
@@ -278,7 +288,10 @@ class KubeClient:
             headers["content-type"] = content_type
         try:
             async with self._gate:
-                answer = await self._asking.request(method, path, params=params, headers=headers, content=content)
+                client = self._watching if apart else self._asking
+                answer = await client.request(
+                    method, path, params=params, headers=headers, content=content, timeout=_ANSWER
+                )
         except _LOST as error:
             raise _unreachable(error) from error
         if answer.status_code == 404:
