@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 export EXTENSA_HOME ?= $(CURDIR)/.extensa
 TIER := tools/tier.sh
 
-.PHONY: help up down check format test test-unit test-cluster test-sdk test-wheel bench requirements clean
+.PHONY: help up down check format test test-unit test-cluster test-sdk test-wheel chaos bench requirements clean
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -40,7 +40,7 @@ check: $(VENV)/.ready  ## Formatting, lint, types, import contracts, unit tests 
 	@$(TIER) lint $(BIN)/ruff check --quiet .
 	@$(TIER) types $(BIN)/mypy
 	@$(TIER) imports $(BIN)/lint-imports
-	@$(TIER) unit $(BIN)/pytest -q -m "not cluster"
+	@$(TIER) unit $(BIN)/pytest -q -m "not cluster and not chaos"
 
 format: $(VENV)/.ready  ## Rewrite files as the formatter wants them
 	@$(BIN)/ruff format .
@@ -51,7 +51,12 @@ test: $(VENV)/.ready .clients/sdk/.ready  ## Everything, on a real Kubernetes AP
 	@$(MAKE) --no-print-directory check
 	@$(TIER) binaries $(BIN)/extensa kubernetes install
 	@$(TIER) cluster $(BIN)/pytest -q -m cluster
+	@$(TIER) chaos $(BIN)/pytest -q -m chaos tests/chaos
 	@$(TIER) --end
+
+chaos: $(VENV)/.ready  ## Kill processes at random, RUNS=1000 times or for MINUTES=60, and see that nothing is lost
+	@$(BIN)/extensa kubernetes install
+	@PYTHONPATH=tests nice $(BIN)/python -m chaos --runs $(or $(RUNS),1000) --minutes $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED))
 
 bench: $(VENV)/.ready  ## Measure against peers; prints a table (ROWS="requests start" for some)
 	@PYTHONPATH=tests $(BIN)/python -m bench $(ROWS)

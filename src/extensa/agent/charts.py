@@ -12,6 +12,7 @@ from typing import Protocol
 
 from extensa.agent.control import LinkError
 from extensa.agent.memory import Memory
+from extensa.base.crash_points import reached
 from extensa.helm.chart import ChartFacts, read_chart
 from extensa.helm.errors import HelmError
 from extensa.link.extension import Chart
@@ -57,6 +58,7 @@ class Charts:
                 archive = await self._fetch(chart)
                 self._facts[chart.digest] = await asyncio.to_thread(read_chart, archive)
                 path = await self._memory.keep_chart(chart.digest, archive)
+                reached("agent.chart-kept")
             elif chart.digest not in self._facts:
                 self._facts[chart.digest] = await asyncio.to_thread(_read_file, path)
         return LocalChart(path, self._facts[chart.digest])

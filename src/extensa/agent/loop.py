@@ -18,6 +18,7 @@ from extensa.agent.questions import Questions
 from extensa.agent.reconcile import Tools
 from extensa.agent.reporter import Reporter
 from extensa.agent.worker import Worker
+from extensa.base.crash_points import reached
 from extensa.base.errors import ExtensaError
 from extensa.base.log import get_logger
 from extensa.base.tasks import Periodic, TaskGroup
@@ -104,6 +105,8 @@ class Agent:
         """Hear what came after ``cursor`` and act upon it; return the cursor to go on with."""
         headers = {_KEY_HEADER: public_key(self._key)}
         heard = await self._link.feed(_FEED, ExtensionFeed, after=cursor, wait=wait, headers=headers)
+        if heard.desired:
+            reached("agent.document-heard")
         for desired in heard.desired:
             self._take(desired)
         if heard.whole:
@@ -170,6 +173,7 @@ class Agent:
     async def _forget(self, desired: DesiredExtension) -> None:
         _log.info("forgotten", release=desired.release, cluster=desired.cluster_uid)
         await self._tools.memory.forget(desired.resource_id)
+        reached("agent.memory-forgotten")
 
     def _release(self, worker: Worker) -> None:
         with contextlib.suppress(ExtensaError):

@@ -21,6 +21,7 @@ from extensa.agent.installer import account, prepare_account, remove_account
 from extensa.agent.memory import Memory
 from extensa.agent.prepare import Prepared
 from extensa.base.clock import Clock
+from extensa.base.crash_points import reached
 from extensa.base.errors import ExtensaError
 from extensa.base.log import get_logger
 from extensa.helm import remedy
@@ -77,6 +78,8 @@ class Tools:
     memory: Memory
     slots: asyncio.Semaphore
     clock: Clock
+    steady: Clock | None = None
+    """Measures how long an effort has taken, whatever jumps the clock makes; None: the clock does."""
 
 
 class Pursuit:
@@ -90,7 +93,8 @@ class Pursuit:
         self._tools = tools
         self._turn = turn
         self._remedial = remedial
-        now = tools.clock()
+        self._time = tools.steady or tools.clock
+        now = self._time()
         timeout = self._desired.timeout
         self._effort = Effort(now, now + (remedy.patience(timeout) if remedial else timedelta(seconds=timeout)))
         self._before = case.kept.begun
@@ -116,7 +120,7 @@ class Pursuit:
                 state = await self.compare(cluster, state, at_once=True)
             if state.finding is not None and state.finding.transient and state.name is Name.UNREACHABLE:
                 self._effort = self._effort.excused(state.finding)
-            act = next_act(state, self._prepared.wanted, self._effort, self._tools.clock())
+            act = next_act(state, self._prepared.wanted, self._effort, self._time())
             match act.step:
                 case Step.DONE if self._from_before:
                     self._from_before = False
@@ -131,7 +135,7 @@ class Pursuit:
                     await self._before_remedy(cluster, act)
                     failed = await self._do(cluster, act)
                     self._from_before = False
-                    self._effort = self._effort.after(act.step, self._tools.clock(), failed)
+                    self._effort = self._effort.after(act.step, self._time(), failed)
         return None
 
     async def look(self, cluster: Cluster | None) -> State:
@@ -186,6 +190,7 @@ class Pursuit:
             return state
         self._remembered = True
         await self._tools.memory.keep(self._case.kept)
+        reached("agent.document-kept")
         return state
 
     async def follow(self, cluster: Cluster) -> bool:
@@ -225,7 +230,7 @@ class Pursuit:
             self._case.overtaken(int(state.detail))
         else:
             self._case.say(progress(state.objects) if state.name in _SETTLING else act.reason, self._hint)
-        pause = (act.until - self._tools.clock()).total_seconds() if act.until is not None else _TICK
+        pause = (act.until - self._time()).total_seconds() if act.until is not None else _TICK
         if state.name is Name.UNREACHABLE:
             await self._case.hints.wait(pause)
             return
@@ -236,7 +241,7 @@ class Pursuit:
 
     async def _look_deeper(self, cluster: Cluster | None, state: State) -> None:
         """Now and then ask the Pods beneath a release that is not getting ready, to say what seems to hold it up."""
-        now = self._tools.clock()
+        now = self._time()
         if cluster is None or state.name is not Name.PROGRESSING or now - self._examined < _EXAMINE_EVERY:
             return
         self._examined = now
@@ -268,6 +273,7 @@ class Pursuit:
         elif act.step not in _REMEDIES or self._remedial or not self._prepared.wanted.present:
             return
         if last is not None and not self._taken:
+            reached("agent.remedy-due")
             self._taken = await self._take_down(cluster, last, followed_by=f"{act.step.value}: {act.reason}")
 
     async def _take_down(self, cluster: Cluster | None, failure: Finding, *, followed_by: str = "") -> str:
@@ -282,6 +288,7 @@ class Pursuit:
         except ExtensaError as error:
             _log.warning("evidence could not be kept", code=error.code, message=error.message)
             return ""
+        reached("agent.evidence-kept")
         return evidence.id
 
     async def _done(self, cluster: Cluster | None, state: State, act: Act) -> Verdict:
@@ -319,6 +326,7 @@ class Pursuit:
         if act.step is Step.SET_ASIDE:
             self._case.kept = msgspec.structs.replace(self._case.kept, aside=True)
             await self._tools.memory.keep(self._case.kept)
+            reached("agent.aside-kept")
         if act.step not in (Step.INSTALL, Step.UPGRADE):
             revisions = self._case.sighting.revisions if self._case.sighting is not None else ()
             return Work(place, wanted, hands=cluster.kube, record=revisions[-1].secret if revisions else "")
@@ -337,16 +345,19 @@ class Pursuit:
             leaving |= await inventories(cluster.kube, self._desired.namespace, seen.revisions[:-1])
         self._case.kept = msgspec.structs.replace(kept, leaving=leaving)
         await self._tools.memory.keep(self._case.kept)
+        reached("agent.leaving-kept")
 
     async def _perform(self, cluster: Cluster, act: Act, work: Work) -> Finding | None:
         """Run the act to its end; something newer that is wanted ends it after a moment of grace."""
-        left = (self._effort.deadline - self._tools.clock()).total_seconds()
+        left = (self._effort.deadline - self._time()).total_seconds()
+        reached("agent.act-due")
         task = asyncio.create_task(perform(self._tools.driver, act, work, timeout=max(left, _SHORTEST_ACT)))
         newer = asyncio.create_task(self._case.newer.wait())
         try:
             while not newer.done():
                 await asyncio.wait((task, newer), timeout=_TICK, return_when=asyncio.FIRST_COMPLETED)
                 if task.done():
+                    reached("agent.act-ended")
                     return task.result()
                 words = await self._glimpse(cluster) if work.wait else ""
                 self._case.say(words or f"{_NAMES[act.step]}: {act.reason}", None)

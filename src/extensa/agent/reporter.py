@@ -10,6 +10,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from extensa.agent.control import Backoff, LinkError
+from extensa.base.crash_points import reached
 from extensa.base.log import get_logger
 from extensa.link.extension import ExtensionReports, ObservedExtension
 
@@ -56,6 +57,7 @@ class Reporter:
                 _log.warning("reports wait", count=len(self._waiting), code=error.code, message=error.message)
                 await asyncio.sleep(pace.failed())
                 continue
+            reached("agent.report-sent")
             pace.succeeded()
             for uid, sent in batch.items():
                 if self._waiting.get(uid) is sent:

@@ -22,6 +22,7 @@ from extensa.agent.memory import Outcome, Remembered
 from extensa.agent.prepare import Prepared, prepare
 from extensa.agent.reconcile import Pursuit, Tools, Verdict
 from extensa.agent.reporter import Reporter
+from extensa.base.crash_points import reached
 from extensa.base.ids import new_id
 from extensa.base.log import correlated, get_logger
 from extensa.helm import remedy
@@ -151,6 +152,7 @@ class Worker:
             return await self._put_right(prepared)
         now = self._tools.clock()
         if not prepared.wanted.present:
+            reached("agent.release-gone")
             gone = observed.gone(self.case.desired, now, kept=verdict.kept, note=verdict.note)
             self._reporter.tell(self._dated(gone))
             return _Next.END
@@ -202,6 +204,7 @@ class Worker:
     async def _keep(self, outcome: Outcome) -> None:
         self.case.kept = msgspec.structs.replace(self.case.kept, outcome=outcome, begun=None)
         await self._tools.memory.keep(self.case.kept)
+        reached("agent.outcome-kept")
 
     async def _keep_ready(self, now: datetime) -> None:
         """Keep that it was seen healthy, and which revision that was."""
@@ -269,7 +272,7 @@ class Worker:
                 await self._keep_ready(now)
             return False
         if outcome.phase is Phase.FAILED:
-            if outcome.again is not None and now >= outcome.again:
+            if outcome.again is not None and remedy.is_due(outcome.again, now):
                 return True
             self._tell_failure()
             return False

@@ -8,15 +8,17 @@ a grace period, then SIGKILL. On Linux a child also dies with the thread that ma
 import asyncio
 import contextlib
 import ctypes
+import functools
 import os
 import signal
 import subprocess
 from asyncio.subprocess import Process
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
+_ORPHANED = 137
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -30,8 +32,32 @@ class Finished:
     timed_out: bool = False
 
 
-def _die_with_parent() -> None:
+def _die_with(parent: int) -> None:
+    """In the child, before it becomes another program: end when ``parent`` does, at once if it already has."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died between the fork and the line above: nobody would be told
+        os._exit(_ORPHANED)
+
+
+def _dying_with_us() -> Callable[[], None]:
+    return functools.partial(_die_with, os.getpid())
+
+
+def _given(content: bytes) -> int:
+    """Return a file in memory, on no disk, that holds ``content`` to be read from its beginning.
+
+    A pipe would be filled after the child was started: were we killed meanwhile, the child would take a part, or
+    nothing, for the whole.
+    """
+    handle = os.memfd_create("stdin", os.MFD_CLOEXEC)
+    try:
+        with os.fdopen(os.dup(handle), "wb") as sink:
+            sink.write(content)
+        os.lseek(handle, 0, os.SEEK_SET)
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
 
 
 async def run(
@@ -45,20 +71,25 @@ async def run(
 ) -> Finished:
     """Run ``argv`` to its end and return what happened; past ``timeout`` seconds it is stopped, ``timed_out`` set.
 
-    Cancelling the caller stops the child too (SIGTERM, ``grace`` seconds, SIGKILL) before the cancellation goes on.
+    The whole of ``stdin`` is there before the child is, in memory only. Cancelling the caller stops the child too
+    (SIGTERM, ``grace`` seconds, SIGKILL) before the cancellation goes on.
     Raises `FileNotFoundError` when there is no such program.
     """
-    child = await asyncio.create_subprocess_exec(
-        *argv,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=dict(env) if env is not None else None,
-        cwd=cwd,
-        start_new_session=True,
-        preexec_fn=_die_with_parent,
-    )
-    talk = asyncio.ensure_future(child.communicate(stdin))
+    given = _given(stdin)
+    try:
+        child = await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=given,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(env) if env is not None else None,
+            cwd=cwd,
+            start_new_session=True,
+            preexec_fn=_dying_with_us(),
+        )
+    finally:
+        os.close(given)
+    talk = asyncio.ensure_future(child.communicate())
     try:
         async with asyncio.timeout(timeout):  # wait_for may swallow a cancellation (3.11)
             out, err = await asyncio.shield(talk)
@@ -92,7 +123,7 @@ async def spawn(
             env=dict(env) if env is not None else None,
             cwd=cwd,
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=_dying_with_us(),
         )
 
 

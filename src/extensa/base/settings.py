@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from extensa.base.clock import Clock, set_wrong, utc_now
 from extensa.base.errors import ExtensaError
 
 
@@ -49,6 +50,19 @@ class Settings:
     )
     helm_parallel: str = _setting("EXTENSA_HELM_PARALLEL", "Helm acts at once per agent process.", "4")
     helm_timeout: str = _setting("EXTENSA_HELM_TIMEOUT", "Seconds a release may take to become ready.", "600")
+    cluster_profile: str = _setting(
+        "EXTENSA_CLUSTER_PROFILE",
+        "full, or light: local clusters have no nodes and no scheduler; for tests whose workloads ask for no replicas.",
+        "full",
+    )
+    clock_offset: str = _setting(
+        "EXTENSA_CLOCK_OFFSET", "File with seconds by which the processes' clock is wrong; for tests of its jumps.", ""
+    )
+
+    @property
+    def clock(self) -> Clock:
+        """The clock that the processes go by."""
+        return set_wrong(Path(self.clock_offset)) if self.clock_offset else utc_now
 
     @property
     def home_path(self) -> Path:

@@ -90,7 +90,7 @@ def _remedy(properties: Piece, kept: Piece) -> list[str]:
     error = properties.get("errorInfo") or {}
     causes = [each.get("info") or {} for each in error.get("additionalInfo") or () if each["type"] == "ExtensaFailure"]
     message = remedy_of(error)
-    return [f"Then    {message}"] if message and any(c.get("code") == kept["cause"]["code"] for c in causes) else []
+    return [f"Done    {message}"] if message and any(c.get("code") == kept["cause"]["code"] for c in causes) else []
 
 
 def _act(kept: Piece) -> list[str]:

@@ -20,6 +20,7 @@ def cancel(session: Session, path: str) -> None:
     the extension, or delete it. A removal that is canceled is taken back: retry makes the extension whole again.
     """
     perform(session, path, "cancel", title=f"Canceling {name_of(path)}")
+    click.echo("Canceled. Go on with `extensa extension retry`, or write to it again.", err=True)
 
 
 @verb("retry", examples=[("Try again what failed or was canceled", f"extensa extension retry {_ON}")])
@@ -45,6 +46,7 @@ def pause(session: Session, path: str) -> None:
     cancel it or wait for its end first.
     """
     perform(session, path, "pause", title=f"Pausing {name_of(path)}")
+    click.echo("Paused. Go on with `extensa extension resume`.", err=True)
 
 
 @verb("resume", examples=[("Let the agent act again", f"extensa extension resume {_ON}")])

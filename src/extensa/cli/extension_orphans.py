@@ -19,7 +19,7 @@ COLUMNS: tuple[Column, ...] = (
     ("Left", "properties.leftCount"),
     ("ForgottenAt", "properties.forgottenAt"),
     ("AgentLastSeen", "properties.agentLastSeen"),
-    ("Error", "properties.errorInfo.message"),
+    ("Cause", "properties.cause.message"),
 )
 _ON = "-g demo -c demo"
 

@@ -17,7 +17,7 @@ from extensa.agent.control import LinkClient
 from extensa.agent.loop import Agent
 from extensa.agent.memory import FileMemory
 from extensa.agent.reconcile import Tools
-from extensa.base.clock import utc_now
+from extensa.base.clock import steady
 from extensa.base.home import Home
 from extensa.base.log import get_logger
 from extensa.base.settings import Settings, load_settings
@@ -73,7 +73,8 @@ async def _care(settings: Settings, home: Home, link: LinkClient, memory: FileMe
         charts=Charts(link, memory),
         memory=memory,
         slots=asyncio.Semaphore(parallel),
-        clock=utc_now,
+        clock=settings.clock,
+        steady=steady(settings.clock),
     )
     await Agent(link, tools, private_key=private_key).run()
 

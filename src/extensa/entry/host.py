@@ -10,15 +10,14 @@ import signal
 import sys
 
 from extensa.agent.control import LinkClient
-from extensa.base.clock import utc_now
 from extensa.base.home import Home
 from extensa.base.log import get_logger
 from extensa.base.settings import Settings, load_settings
-from extensa.entry.own_process import claimed, guarded, write_pid_file
+from extensa.entry.own_process import claimed, guarded, reading_settings, write_pid_file
 from extensa.link.cluster import ClusterFeed, ClusterReports
 from extensa.localcluster.binaries import available_versions, find_binaries
 from extensa.localcluster.host import Host
-from extensa.localcluster.model import Binaries
+from extensa.localcluster.model import Binaries, Profile
 from extensa.localcluster.progress import Progress
 
 PROCESS = "host"
@@ -76,9 +75,18 @@ async def run(settings: Settings, home: Home) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    with reading_settings():
+        profile = Profile(settings.cluster_profile)
     with claimed(home, PROCESS):
         link = HostLink(home)
-        host = Host(home, link, FoundBinaries(settings), versions=await available_versions(settings), clock=utc_now)
+        host = Host(
+            home,
+            link,
+            FoundBinaries(settings),
+            versions=await available_versions(settings),
+            clock=settings.clock,
+            profile=profile,
+        )
         keeping = asyncio.create_task(host.run(), name="host")
         stopping = asyncio.create_task(stop.wait(), name="stop")
         try:

@@ -18,7 +18,7 @@ import uvloop
 from extensa.arm.binding import Binding, Caller
 from extensa.arm.operations import RETENTION
 from extensa.base import log
-from extensa.base.clock import Clock, utc_now
+from extensa.base.clock import Clock, steady, utc_now
 from extensa.base.home import Home
 from extensa.base.settings import Settings, load_settings
 from extensa.base.tasks import Periodic, TaskGroup
@@ -61,7 +61,7 @@ def main() -> int:
         with reading_settings():
             plan = _plan(settings, home)
         logging.getLogger().addHandler(Forwarding())
-        uvloop.run(run(plan, environ=os.environ))
+        uvloop.run(run(plan, environ=os.environ, clock=settings.clock))
 
     return guarded(PROCESS, settings, work)
 
@@ -138,7 +138,8 @@ async def assemble(store: Store, plan: Plan, *, clock: Clock) -> House:
     vault = load_vault(home.keys)
     identity = await Identity.open(store, home, base_url=base_url, clock=clock)
     subscription, tenant = identity.subscription_id, identity.tenant_id
-    clusters = await Clusters.open(store, vault, home.keys, tenant_id=tenant, clock=clock)
+    even = steady(clock)
+    clusters = await Clusters.open(store, vault, home.keys, tenant_id=tenant, clock=clock, steady=even)
     questions = Questions(store, clusters.heartbeats, clock=clock)
     catalog = Catalog(store, clusters=clusters, clock=clock, regions=NAMES)
     collector = Collector(store, vault, questions, clock=clock)
@@ -150,6 +151,7 @@ async def assemble(store: Store, plan: Plan, *, clock: Clock) -> House:
         catalog=catalog,
         questions=questions,
         clock=clock,
+        steady=even,
         timeout=plan.release_timeout,
         evidence_due=collecting.wake,
     )

@@ -108,7 +108,7 @@ def check_going_on(existing: Extension, running: Operation | None, problems: Pro
             "ExtensionPaused",
             f"The extension '{existing.name}' is paused: nothing is changed until it is resumed.",
             target=existing.id,
-            next_step=f"Resume it (extensa extension resume, or POST {existing.id}/resume), then send this again.",
+            next_step="Resume it (extensa extension resume, or POST …/resume), then send this again.",
         )
 
 

@@ -10,6 +10,7 @@ import contextlib
 from msgspec.structs import replace
 
 from extensa.base.clock import Clock
+from extensa.base.crash_points import reached
 from extensa.base.errors import ExtensaError, Refused
 from extensa.base.log import get_logger
 from extensa.extensions import failures, records
@@ -58,6 +59,8 @@ class Feeding:
                 desired.append(document)
             if number % PAGE == PAGE - 1:
                 await asyncio.sleep(0)  # sealing thousands of documents must not hold up everybody else
+        if desired:
+            reached("server.feed-read")
         whole = after == 0 and len(desired) == len(rows) < limit
         return ExtensionFeed(cursor=rows[-1].sequence if rows else after, desired=desired, whole=whole)
 

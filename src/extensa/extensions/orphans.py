@@ -17,7 +17,7 @@ from extensa.clusters.model import Cluster
 from extensa.extensions import failures, statuses
 from extensa.extensions.model import Extension, State
 from extensa.extensions.settle import observation
-from extensa.link.extension import ObjectHealth, ObservedExtension, Phase
+from extensa.link.extension import Failure, ObjectHealth, ObservedExtension, Phase
 
 TYPE = "Microsoft.KubernetesConfiguration/orphanedExtensions"
 PAUSE = timedelta(minutes=10)
@@ -47,6 +47,15 @@ def seen(orphan: Extension, observed: ObservedExtension, now: datetime) -> Exten
     return found
 
 
+def _cause(failure: Failure) -> dict[str, Any]:
+    return {
+        "code": failure.code,
+        "message": failure.message,
+        "target": failure.target or None,
+        "nextStep": failure.next_step or None,
+    }
+
+
 def due(orphan: Extension, now: datetime) -> bool:
     """Return whether the removal has failed and it is time to ask for it again."""
     found = orphan.observed
@@ -62,6 +71,8 @@ def again(orphan: Extension, *, remove_finalizers: bool = False, delete_crds: bo
         generation=orphan.generation + 1,
         remove_finalizers=orphan.remove_finalizers or remove_finalizers,
         delete_crds=orphan.delete_crds or delete_crds,
+        statuses=[],
+        error=None,
     )
 
 
@@ -90,7 +101,8 @@ def render(orphan: Extension, cluster: Cluster, left: Sequence[ObjectHealth]) ->
                 {"kind": o.kind, "name": o.name, "namespace": o.namespace, "waitsFor": o.waits_for or None}
                 for o in left
             ],
-            "leftCount": 0 if found is None else found.object_count,
+            "leftCount": (found.object_count if found is not None else 0) or None,
+            "cause": _cause(found.failure) if failed and found is not None and found.failure is not None else None,
             "errorInfo": orphan.error,
         },
     }

@@ -27,7 +27,8 @@ MOST_RULES = 100
 LONGEST_RULE = 512
 
 _DURATION = re.compile(r"P(?:(\d{1,6})D)?(?:T(?=\d)(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,6})S)?)?")
-_RULE = re.compile(r"(?:[A-Za-z][A-Za-z0-9]*(?:/[^/\s]+)?:)?(?:/(?:[^~/]|~[01])*)+")
+_SELECTOR, _POINTER = r"[A-Za-z][A-Za-z0-9]*(?:/[^/\s]+)?:", r"(?:/(?:[^~/]|~[01])*)"
+_RULE = re.compile(f"{_SELECTOR}{_POINTER}*|{_POINTER}+")
 _FAILURE, _DRIFT, _ADOPTION = "failurePolicy", "driftPolicy", "adoption"
 
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from extensa.arm.operations import Operation
 from extensa.base.clock import Clock
+from extensa.base.crash_points import reached
 from extensa.base.errors import ExtensaError, Unavailable
 from extensa.base.log import correlated, get_logger
 from extensa.extensions import orphans, records
@@ -81,10 +82,12 @@ class Reports:
             )
             if outcome is None:
                 return
+            reached("server.settle-decided")
             try:
                 await self._store.commit(records.settled(extension, row.etag, outcome, now))
             except StaleWrite:
                 continue
+            reached("server.settle-kept")
             _tell(extension, outcome)
             return
         raise Unavailable("ReportNotTaken", f"The report on '{observed.uid}' met too many other writes; send it again.")

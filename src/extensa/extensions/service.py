@@ -86,6 +86,7 @@ class Extensions:
         catalog: Catalog,
         questions: Questions,
         clock: Clock,
+        steady: Clock | None = None,
         timeout: int = 600,
         evidence_due: Callable[[], None] = lambda: None,
     ) -> None:
@@ -97,7 +98,7 @@ class Extensions:
         self._writing = Writing(store, vault, clusters=clusters, catalog=catalog, clock=clock, timeout=timeout)
         self._feeding = Feeding(store, vault, clock)
         self._reports = Reports(store, vault, clock)
-        self._sweep = Sweep(store, clusters, clock)
+        self._sweep = Sweep(store, clusters, clock, steady)
         self._orphans = Orphans(store, clusters=clusters, clock=clock)
         self._evidence = Shelf(store, vault)
         self._history = History(store, vault)

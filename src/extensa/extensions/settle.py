@@ -23,6 +23,7 @@ MARGIN = timedelta(minutes=5)
 """How much longer than the release's own timeout we wait for an agent to say anything."""
 LONGEST = timedelta(hours=48)
 """How long an operation may run at the most, whatever the agent says (contract §3.4)."""
+_GOOD = frozenset({Phase.READY, Phase.GONE})
 _AHEAD = timedelta(minutes=1)
 """How far an agent's clock may run ahead of ours."""
 
@@ -47,9 +48,9 @@ def settle(
 
     ``operation`` is the record of the extension's active operation, if it has one.
     """
-    if _fenced(extension, observed, now):
-        return None
     active = _active(extension, operation)
+    if _fenced(extension, observed, now, awaited=active is not None):
+        return None
     if observed.phase is Phase.GONE:
         return Settled(None, active and operations.succeeded(active, now))
     report = observation(observed, now)
@@ -86,15 +87,17 @@ def overtaken(extension: Extension, observed: ObservedExtension) -> Settled | No
     return Settled(replace(extension, generation=observed.generation + 1))
 
 
-def _fenced(extension: Extension, observed: ObservedExtension, now: datetime) -> bool:
+def _fenced(extension: Extension, observed: ObservedExtension, now: datetime, *, awaited: bool) -> bool:
     """Whether a report has no say: of another identity or generation, told before, older than the newest one, or an
     outcome that cannot be one of what was asked for. A newest one that lies in the future was told by a clock that has
-    been set back since, and is older than anything.
+    been set back since, and is older than anything. A good outcome that is still ``awaited`` is never too old: it was
+    seen, whenever that was, and only a clock that was set back a little makes it look overtaken.
     """
     if observed.uid != extension.uid or observed.generation != extension.generation:
         return True
     seen = extension.observed
-    if seen is not None and seen.generation == observed.generation:
+    longed_for = awaited and observed.phase in _GOOD
+    if seen is not None and seen.generation == observed.generation and not longed_for:
         told = observed.observed_at == seen.observed_at and observed.phase is seen.phase
         if told or observed.observed_at < seen.observed_at <= now + _AHEAD:
             return True
@@ -103,14 +106,18 @@ def _fenced(extension: Extension, observed: ObservedExtension, now: datetime) ->
     return observed.phase is (Phase.READY if extension.presence is Presence.ABSENT else Phase.GONE)
 
 
+def patience(extension: Extension) -> timedelta:
+    """Return for how long an agent may say nothing: the release's timeout and a margin."""
+    return timedelta(seconds=extension.timeout) + MARGIN
+
+
 def overdue(extension: Extension, operation: Operation, now: datetime) -> bool:
     """Return whether the agent has had its time: the release's timeout and a margin since it last spoke of this
     generation (or since the start), and never more than `LONGEST` in all.
     """
     seen = extension.observed
     heard = seen.heard_at if seen is not None and seen.generation == extension.generation else operation.started
-    patience = timedelta(seconds=extension.timeout) + MARGIN
-    return now - max(heard, operation.started) > patience or now - operation.started > LONGEST
+    return now - max(heard, operation.started) > patience(extension) or now - operation.started > LONGEST
 
 
 def expire(extension: Extension, operation: Operation, cluster: Cluster, now: datetime) -> Settled | None:

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from extensa.base.clock import Clock
+from extensa.base.clock import Clock, Jumps
 from extensa.base.log import correlated, get_logger
 from extensa.clusters.model import Cluster
 from extensa.extensions import orphans, records
 from extensa.extensions.model import Extension
 from extensa.extensions.project import project
 from extensa.extensions.reports import active_operation
-from extensa.extensions.settle import Settled, abandoned, expire, orphaned
+from extensa.extensions.settle import Settled, abandoned, expire, orphaned, patience
 from extensa.extensions.source import Clusters
 from extensa.store.port import DeleteResource, OperationRow, Row, StaleWrite, Store
 
@@ -31,10 +31,11 @@ _log = get_logger("extensions")
 class Sweep:
     """One turn at a time; two processes may sweep at once, for every write is guarded."""
 
-    def __init__(self, store: Store, clusters: Clusters, clock: Clock) -> None:
+    def __init__(self, store: Store, clusters: Clusters, clock: Clock, steady: Clock | None = None) -> None:
         self._store = store
         self._clusters = clusters
         self._clock = clock
+        self._jumps = Jumps(clock, steady)
         self._after: dict[str, str | None] = {}
 
     async def turn(self) -> None:
@@ -98,7 +99,7 @@ class Sweep:
         outcome: Settled | None = None
         if cluster is None:
             outcome = orphaned(extension, operation, now)
-        elif operation is not None:
+        elif operation is not None and self._jumps.even_for() > patience(extension):  # asked after the date was
             outcome = expire(extension, operation, cluster, now)
         try:
             if outcome is not None:

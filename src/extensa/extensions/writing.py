@@ -13,6 +13,7 @@ import msgspec
 from extensa.arm import etags
 from extensa.arm.binding import Request
 from extensa.base.clock import Clock
+from extensa.base.crash_points import reached
 from extensa.base.errors import Conflict, ExtensaError
 from extensa.base.ids import new_id
 from extensa.clusters.model import Cluster
@@ -154,7 +155,9 @@ class Writing:
             left = None if orphan is None else (orphan.extension, orphan.etag)
             ready = self._sealed(decision)
             kept = revisions.sealed(ready.extension, ready.reason, self._vault.seal) if ready.reason else None
+            reached("server.accept-decided")
             written = await self._store.commit(records.accepted(ready, etag, previous, left, kept))
+            reached("server.accept-kept")
             return written[decision.extension.key]
         if isinstance(decision, Removed) and etag is not None:
             await self._store.commit(records.removed(decision, etag))

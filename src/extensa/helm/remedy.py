@@ -76,6 +76,11 @@ def begin_again(policy: FailurePolicy, tries: int, now: datetime) -> datetime | 
     return now + timedelta(seconds=min(FIRST_PAUSE * 2.0 ** (tries - 1), LONGEST_PAUSE))
 
 
+def is_due(again: datetime, now: datetime) -> bool:
+    """Say whether the next try is due: its time has come, or lies so far ahead that the clock was set back since."""
+    return now >= again or again - now > timedelta(seconds=2 * LONGEST_PAUSE)
+
+
 _BEYOND = frozenset({Name.ABSENT, Name.UNMANAGED, Name.LEFTOVERS, Name.CORRUPT, Name.NEWER, Name.TERMINATING,
                      Name.UNREACHABLE, Name.LOCKED_ELSEWHERE})  # fmt: skip
 """States in which there is nothing of ours to put right, or no way to do it."""

@@ -15,6 +15,7 @@ import msgspec
 import yaml
 
 from extensa.base.clock import Clock
+from extensa.base.crash_points import reached
 from extensa.base.home import write_file
 from extensa.localcluster import commands, keys, objects, ports
 from extensa.localcluster.api import ApiServer
@@ -93,12 +94,14 @@ class LocalCluster:
         issuers = self._kept().issuers
         port = self._reserved().port
         self._start(commands.api_server(binaries, self.layout, port=port, issuers=issuers))
+        await asyncio.sleep(0)  # both have begun
 
     async def start_controllers(self) -> None:
         """Start what talks to the API server: controllers, and in the full profile scheduler and KWOK.
 
         Raises `ClusterError` when the API server refuses or does not answer.
         """
+        reached("host.store-started")
         binaries = self._found()
         self._start(commands.controller_manager(binaries, self.layout))
         if self.spec.profile is Profile.FULL:
@@ -157,6 +160,7 @@ class LocalCluster:
         await self.stop()
         with contextlib.suppress(FileNotFoundError):
             self.layout.kubeconfig("agent").unlink()  # first: whoever uses it sees that the cluster goes
+        reached("host.kubeconfig-removed")
         try:
             await asyncio.to_thread(_remove, self.layout.folder)
         except OSError as error:
@@ -177,6 +181,7 @@ class LocalCluster:
             for leftover in commands.sockets(layout.run):
                 leftover.unlink(missing_ok=True)
         await asyncio.to_thread(keys.make_keys, layout, self._clock())
+        reached("host.keys-made")
         kept = layout.read_kept()
         if self._reservation is None:
             self._reservation = await ports.reserve(kept.port if kept else 0)
@@ -185,6 +190,7 @@ class LocalCluster:
         if now_kept != kept:
             layout.write_kept(now_kept)
         await asyncio.to_thread(_write_configuration, layout, self.spec, self.url, binaries)
+        reached("host.kubeconfig-written")
         if self._api is None:
             self._api = ApiServer(
                 self.url, authority=layout.authority(keys.AUTHORITY), identity=layout.identity("host")
@@ -255,4 +261,5 @@ def _remove(folder: Path) -> None:
         doomed = folder.with_name(f".{folder.name}.removed")
         shutil.rmtree(doomed, ignore_errors=True)
         folder.rename(doomed)
+        reached("host.folder-set-aside")
         shutil.rmtree(doomed)

@@ -12,6 +12,7 @@ import shutil
 import msgspec
 
 from extensa.base.clock import Clock
+from extensa.base.crash_points import reached
 from extensa.base.errors import ExtensaError
 from extensa.base.home import Home
 from extensa.base.log import get_logger
@@ -180,6 +181,7 @@ class Host:
                 self._news.set()
                 continue
             failures = 0
+            reached("host.report-sent")
             await self._forget_gone(sending)
 
     async def _forget_gone(self, sent: list[ObservedCluster]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from extensa.base.clock import Clock
+from extensa.base.crash_points import reached
 from extensa.base.home import write_file
 from extensa.base.log import correlated, get_logger
 from extensa.link.cluster import ClusterFailure, ClusterPhase, DesiredCluster, ObservedCluster, Power
@@ -189,11 +190,15 @@ class Keeper:
             generation = self._desired.generation
             await cluster.fill(dict(facts.nodes))
             self._filled_for = generation
+            reached("host.cluster-filled")
         elif act in (Act.RESTART, Act.STOP):
             await cluster.stop()
+            if act is Act.STOP:
+                reached("host.cluster-stopped")
             self._forget()
         elif act is Act.REMOVE:
             await cluster.remove()
+            reached("host.cluster-removed")
             self._forget()
         elif act is Act.REST:
             cluster.tidy()
@@ -218,6 +223,7 @@ class Keeper:
         layout = self._cluster.layout
         layout.make()
         write_file(layout.desired, msgspec.json.encode(self._desired))
+        reached("host.desired-kept")
         self._kept_generation = self._desired.generation
 
     def _failed(self, error: LocalClusterError) -> float:

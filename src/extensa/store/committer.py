@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
+from extensa.base.crash_points import reached
 from extensa.base.errors import ExtensaError
 from extensa.store.waking import Topics
 
@@ -131,6 +132,7 @@ class Committer(Generic[S]):
             for job in jobs:
                 self._perform_one(job)
             session.commit()
+            reached("server.store-committed")
         except Exception as error:  # noqa: BLE001 - whatever it was, every caller of the group is owed an answer
             session.rollback()
             told = session.told(error)

@@ -128,6 +128,17 @@ def test_json_gives_all_and_the_list_names_what_is_kept(extensa: Shell, front: A
     assert {"id": "ev-1"}.items() <= front.requests("POST")[-1].query.items()
 
 
+@pytest.mark.parametrize(("code", "said"), [("Unschedulable", True), ("Other", False)])
+def test_what_was_done_about_it_is_said_of_the_failure_it_followed(code: str, said: bool) -> None:
+    told = [
+        {"type": "ExtensaFailure", "info": {"code": code}},
+        {"type": "ExtensaRemedy", "info": {"message": "The upgrade failed and was rolled back."}},
+    ]
+    found = {"name": "x", "properties": {"provisioningState": "Failed", "errorInfo": {"additionalInfo": told}}}
+
+    assert said is ("Done    The upgrade failed and was rolled back." in evidence.screen(found, LISTED, KEPT))
+
+
 @pytest.mark.parametrize(
     ("listed", "words"),
     [

@@ -53,7 +53,7 @@ async def listed(left: Orphans) -> list[dict[str, Any]]:
 
 
 async def test_an_orphan_is_listed_with_what_is_left(home: House, left: Orphans) -> None:
-    assert [("greeter", "Waiting", 0)] == [(o["name"], o["state"], o["leftCount"]) for o in await listed(left)]
+    assert [("greeter", "Waiting", None)] == [(o["name"], o["state"], o["leftCount"]) for o in await listed(left)]
     await report(home, Phase.FAILED, objects=[health("web", "InProgress", "finalizer example.com/x")])
     shown = (await left.get(request())).body
 
@@ -69,6 +69,7 @@ async def test_an_orphan_is_listed_with_what_is_left(home: House, left: Orphans)
         (o["kind"], o["name"], o["waitsFor"]) for o in found["left"]
     ]
     assert "ExtensionOperationFailed" == found["errorInfo"]["code"]
+    assert ("NotReadyInTime", "Deployment greeter") == (found["cause"]["code"], found["cause"]["target"])
     assert "timed out waiting" not in str(found), "nobody knows any more which secrets to look for"
 
 
@@ -80,6 +81,7 @@ async def test_a_failed_removal_is_asked_for_again_in_time(home: House, left: Or
     await home.extensions.sweep()
 
     assert 3 == (await desired(home)).generation
+    assert (await left.get(request())).body["properties"]["errorInfo"] is None
     assert ["Waiting"] == [o["state"] for o in await listed(left)]
     await home.extensions.sweep()
     assert 3 == (await desired(home)).generation

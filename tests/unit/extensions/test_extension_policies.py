@@ -114,12 +114,16 @@ def test_retries_are_a_small_whole_number(retries: Any) -> None:
     assert 1 == len(problems_of(failurePolicy={"retries": retries}))
 
 
-@pytest.mark.parametrize("rule", ["/spec", "Deployment:/spec/replicas", "ClusterRole/system:a:/rules", "/a~1b/*", "/"])
+@pytest.mark.parametrize(
+    "rule", ["/spec", "Deployment:/spec/replicas", "ClusterRole/system:a:/rules", "/a~1b/*", "/", "Secret/a:"]
+)
 def test_what_is_a_rule(rule: str) -> None:
     assert [rule] == over(Policies(), driftPolicy={"ignore": [rule, rule]}).drift.ignore
 
 
-@pytest.mark.parametrize("rule", ["", "spec", "Deployment", "Deployment/a/b:/x", "9x:/a", "/~", "/" + "a" * 600, None])
+@pytest.mark.parametrize(
+    "rule", ["", "spec", "Deployment", ":", "/:x~", "Deployment/a/b:/x", "9x:/a", "/~", "/" + "a" * 600, None]
+)
 def test_what_is_no_rule(rule: Any) -> None:
     assert ["InvalidDriftPolicy"] == [each.code for each in problems_of(driftPolicy={"ignore": [rule]})]
 

@@ -342,3 +342,24 @@ def test_an_agents_clock_may_run_a_little_ahead() -> None:
     ahead = kept(settled(creating, operation, observed(Phase.WORKING, seconds=40), NOW))
 
     assert settle(ahead, operation, observed(Phase.WORKING, seconds=39, statuses=[status("Late", "x")]), NOW) is None
+
+
+def test_a_clock_that_was_set_back_a_little_does_not_lose_the_outcome() -> None:
+    """What was seen good was good; progress that comes late is still too old."""
+    creating, operation = running(installed_version="")
+    before = kept(settled(creating, operation, observed(Phase.WORKING, seconds=20), NOW + timedelta(seconds=20)))
+    outcome = settled(before, operation, observed(Phase.READY, seconds=5), NOW + timedelta(seconds=6))
+
+    assert State.SUCCEEDED is kept(outcome).state
+    assert outcome.operation is not None
+    assert "Succeeded" == outcome.operation.status
+    late = observed(Phase.WORKING, seconds=5, statuses=[status("Late", "x")])
+    assert settle(before, operation, late, NOW + timedelta(seconds=21)) is None
+
+
+def test_an_outcome_that_nobody_awaits_any_more_and_comes_late_has_no_say() -> None:
+    creating, operation = running(installed_version="")
+    ready = kept(settled(creating, operation, observed(Phase.READY, seconds=20), NOW + timedelta(seconds=20)))
+    late = observed(Phase.FAILED, seconds=5)
+
+    assert settle(ready, None, late, NOW + timedelta(seconds=21)) is None
