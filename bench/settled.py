@@ -177,8 +177,10 @@ class Relay:
         self._ended = asyncio.Event()
         async with await asyncio.start_server(self._accept, sock=self._listener):
             await self._ended.wait()
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
             task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         era = self._era
