@@ -4,8 +4,9 @@ A file that is not there means that there is no such cluster; one that has chang
 It opens connections when they are first needed; what is done over them is for others to say.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +19,8 @@ from extensa.helm.cleaning import Hands
 from extensa.helm.release import ObjectRef
 
 _log = get_logger("agent")
+
+_UNHURRIED = 2
 
 _Edition = tuple[int, int, int]
 
@@ -52,6 +55,8 @@ class Cluster:
     kube: Api
     watches: Watches
     edition: _Edition
+    turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_UNHURRIED))
+    """Places for work that is in no hurry."""
 
     async def close(self) -> None:
         """End every connection."""

@@ -7,6 +7,7 @@ later, when many installs at a time do not wait for it. It changes nothing in th
 """
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -34,6 +35,7 @@ MANAGER = "helm"
 """The name under which Helm applies, whichever driver does it."""
 _CALM = (8.0, 25.0)
 _AGAIN = timedelta(seconds=15)
+_NEXT_TURN = (2.0, 4.0)
 _LARGE = 200_000
 
 
@@ -61,33 +63,38 @@ class Stage(Kube, Protocol):
 
 async def compared(
     kube: Stage, seen: Sighting, ledger: Ledger, desired: DesiredExtension, now: datetime, *,
-    mask: Masker, changed: set[tuple[str, str]], at_once: bool,
+    mask: Masker, changed: set[tuple[str, str]], at_once: bool, turn: asyncio.Semaphore,
 ) -> Sighting:  # fmt: skip
     """Return the sighting with what has drifted in it.
 
     Only ``changed`` objects (kind, name) are compared while a comparison of everything is not due, unless it must be
-    ``at_once``. An API that does not answer leaves what was known; raises nothing.
+    ``at_once``; for that there are few places, ``turn``, so that a change need not queue behind it, and without one it
+    is due a little later. An API that does not answer leaves what was known; raises nothing.
     """
     policy = desired.drift_policy
     if policy.mode is DriftMode.OFF or seen.release is None or seen.release.status is not ReleaseStatus.DEPLOYED:
         return replace(seen, drift=()) if seen.drift else seen
     newest = seen.revisions[-1]
     ledger.turn_to(f"{newest.secret} {newest.edition}", tuple(policy.ignore), now, calm=random.uniform(*_CALM))  # noqa: S311 - jitter, not a secret
-    whole = at_once or ledger.waits(now) is None
+    due = ledger.waits(now) is None
+    whole = at_once or (due and not turn.locked())
     rules = drift.read_rules(policy.ignore)
     pairs = _pairs(seen)
-    stale = {
-        ref: each
-        for ref, each in pairs
-        if each.health.level is not Level.NOT_FOUND
-        and (whole or (each.ref.kind, each.ref.name) in changed)
-        and ((known := ledger.compared.get(ref)) is None or known.mark != each.mark)
-    }
-    if stale:
+    stale = [
+        (ref, each) for ref, each in pairs if each.health.level is not Level.NOT_FOUND and ledger.lacks(ref, each.mark)
+    ]
+    now_due = [ref for ref, each in stale if whole or (each.ref.kind, each.ref.name) in changed]
+    if len(now_due) < len(stale) and due:
+        ledger.due = now + timedelta(seconds=random.uniform(*_NEXT_TURN))  # noqa: S311 - jitter, not a secret
+    if now_due:
         try:
-            ledger.compared |= await _compare(kube, seen.release, newest.secret, stale, rules=rules, mask=mask)
+            async with turn if whole and not at_once else contextlib.nullcontext():
+                found = await _compare(kube, seen.release, newest.secret, now_due, rules=rules, mask=mask)
+            ledger.compared |= found
         except (ClusterError, RecordCorrupt, yaml.YAMLError) as error:
-            _log.info("objects could not be compared", release=desired.release, reason=str(error)[:300])
+            # A parser quotes what it stumbled over, and that may be anything.
+            reason = type(error).__name__ if isinstance(error, yaml.YAMLError) else mask(str(error))[:300]
+            _log.info("objects could not be compared", release=desired.release, reason=reason)
             ledger.due = now + _AGAIN
     return replace(seen, drift=tuple(_found(pairs, ledger, rules)))
 
@@ -149,7 +156,7 @@ async def _compare_one(
         if error.transient:
             raise
         # What cannot be rehearsed cannot be confirmed: a webhook that knows no dry run, a rule that has come since.
-        _log.info("an apply could not be rehearsed", object=str(ref), reason=error.message[:300])
+        _log.info("an apply could not be rehearsed", object=str(ref), reason=mask(error.message)[:300])
         return Compared(made)
     if rehearsal.after is None:
         return Compared(made)

@@ -51,6 +51,11 @@ class Ledger:
         """Return in how many seconds everything is to be compared, None when it was."""
         return None if self.due is None or self.due <= now else (self.due - now).total_seconds()
 
+    def lacks(self, ref: ObjectRef, mark: str) -> bool:
+        """Say whether an object that carries ``mark`` now is yet to be compared."""
+        known = self.compared.get(ref)
+        return known is None or known.mark != mark
+
     def contested(self, found: Sequence[Drift], now: datetime) -> list[Drift]:
         """Return the fields that were put right so often, so lately, that somebody else must be at them; such a field
         stays contested until it is seen as it should be.

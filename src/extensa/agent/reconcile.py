@@ -165,6 +165,7 @@ class Pursuit:
         case.sighting = await compared(
             cluster.kube, seen, case.drift, self._desired, self._tools.clock(),
             mask=self._prepared.values.mask, changed=self._changed, at_once=at_once,
+            turn=cluster.turn,
         )  # fmt: skip
         return self._judged(case.sighting)
 

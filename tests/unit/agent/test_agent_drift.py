@@ -1,5 +1,6 @@
 """Objects are held against Helm's record in few requests: only what has changed, and a rehearsal only in doubt."""
 
+import asyncio
 import base64
 import gzip
 import json
@@ -126,6 +127,7 @@ class Looks:
     api: Api
     wanted: DesiredExtension = field(default_factory=desired)
     ledger: Ledger = field(default_factory=Ledger)
+    turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
 
     async def paths(self, now: datetime = LATER, *, changed: str = "", at_once: bool = False) -> list[str]:
         seen = await self.look(now, changed=changed, at_once=at_once)
@@ -137,7 +139,7 @@ class Looks:
         self.api.refusal = refusal
         self.api.asked.clear()
         return await compared(
-            self.api, seen, self.ledger, self.wanted, now, mask=str, at_once=at_once,
+            self.api, seen, self.ledger, self.wanted, now, mask=str, at_once=at_once, turn=self.turn,
             changed={("ConfigMap", changed)} if changed else set(),
         )  # fmt: skip
 
@@ -254,3 +256,15 @@ async def test_a_manifest_that_cannot_be_read_ends_nothing(api: Api, looks: Look
     seen = await looks.look(at_once=True)
 
     assert ((), [Level.CURRENT]) == (seen.drift, [each.health.level for each in seen.objects])
+
+
+async def test_what_is_in_no_hurry_waits_its_turn_and_lets_a_change_go_first(api: Api, looks: Looks) -> None:
+    api.put("ConfigMap", "one", {"data": {"a": "2"}})
+    api.put("ConfigMap", "two", {"data": {"a": "2"}})
+    async with looks.turn:
+        assert ["one /data/a"] == await looks.paths(changed="one")
+        assert 2 <= (looks.ledger.waits(LATER) or 0) <= 4
+        assert ["one /data/a", "two /data/a"] == await looks.paths(LATER, at_once=True)
+    api.put("ConfigMap", "two", {"data": {"a": "1"}})
+    assert ["one /data/a"] == await looks.paths(LATER + timedelta(seconds=5))
+    assert looks.ledger.waits(LATER + timedelta(seconds=5)) is None
