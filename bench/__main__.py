@@ -1,20 +1,20 @@
 """`make bench`: every figure we name, measured beside its peer in one run, as a table.
 
-Name rows to run only those: ``python -m bench requests releases engine scale resting start``.
+Name rows to run only those: ``python -m bench requests releases engine scale resting settled start``.
 """
 
 import sys
 import tempfile
 from pathlib import Path
 
-from bench import releases, releases_at_scale, requests, resting, scale
+from bench import releases, releases_at_scale, requests, resting, scale, settled
 from bench.installation import CHARTS, installed, server_alone
 from bench.light import MANY
 from bench.table import Row, printed
 from extensa.client.chart import pack
 
 SAMPLE = CHARTS / "hello" / "1.0.0"
-PARTS = ("releases", "engine", "scale", "requests", "start", "resting")
+PARTS = ("releases", "engine", "scale", "requests", "start", "resting", "settled")
 FLEET = [f"fleet-{n}" for n in range(4)]
 RESTING = FLEET + [f"rest-{n}" for n in range(6)]
 
@@ -31,7 +31,7 @@ def measured(parts: list[str], archive: Path) -> list[Row]:
         return rows
     with installed() as bench:
         say("creating the clusters to measure on")
-        bench.make_clusters(FLEET[:1] if parts == ["scale"] else FLEET)
+        bench.make_clusters(FLEET[:1] if parts in (["scale"], ["settled"]) else FLEET)
         if "resting" in parts:
             say("the command line")
             rows += resting.command_line(bench, FLEET[0])
@@ -56,6 +56,9 @@ def measured(parts: list[str], archive: Path) -> list[Row]:
             say("memory at rest with ten clusters")
             bench.make_clusters(RESTING[len(FLEET) :])
             rows += resting.memory(bench, RESTING, extensions=10)
+        if "settled" in parts:
+            say(f"{settled.MANY} extensions at rest, and changes by hand")
+            rows += settled.measure(bench, FLEET[0])
     return rows
 
 

@@ -13,7 +13,8 @@ from chaos.driver import Driver
 from chaos.history import History
 from chaos.installation import NAMES, Installation
 from chaos.invariants import Release
-from extensa.agent.kube import KubeClient, read_kubeconfig
+from extensa.agent.kube import KubeClient
+from extensa.agent.kubeconfig import read_kubeconfig
 from extensa.helm.errors import ClusterError
 from extensa.helm.release import ObjectRef, Revision, decode, read_revision
 

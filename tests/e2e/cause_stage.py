@@ -22,7 +22,8 @@ import yaml
 from e2e.agent_world import World, world
 from e2e.real_cluster import LoopThread, RealCluster, bring_up, open_cluster, spec
 from e2e.webhook_server import Webhooks, serve_webhooks
-from extensa.agent.kube import Access, KubeClient, read_kubeconfig
+from extensa.agent.kube import KubeClient
+from extensa.agent.kubeconfig import Access, read_kubeconfig
 from extensa.helm.causes import TABLE
 from extensa.helm.driver import Driver
 from extensa.link.evidence import Cause

@@ -139,7 +139,6 @@ async def test_what_breaks_later_is_told_without_taking_ready_back(agent: World)
     wanted = agent.desired("later")
     agent.link.want(wanted)
     await agent.outcome(wanted)
-    await agent.run_kubectl("delete", "cm", "later-settings", "-n", wanted.namespace)
     await agent.run_kubectl("scale", "deployment/later", "--replicas=30", "-n", wanted.namespace)
     patch = '{"spec":{"template":{"spec":{"nodeSelector":{"no":"such"}}}}}'
     await agent.run_kubectl("patch", "deployment/later", "-n", wanted.namespace, "-p", patch)
@@ -147,6 +146,7 @@ async def test_what_breaks_later_is_told_without_taking_ready_back(agent: World)
     word = await agent.link.until(
         lambda: next((w for w in agent.words(wanted) if w.statuses and w.phase is Phase.READY), None)
     )
+    assert ["/spec/replicas"] == [each.path for each in word.drift]
     assert Level.WARNING is word.statuses[0].level
     assert "Deployment later waits for" in word.statuses[0].message
     assert "InProgress" == word.objects[0].health

@@ -12,7 +12,7 @@ from e2e.agent_world import World
 from e2e.cause_stage import Api, Stage, produces
 from e2e.charts_made_here import pack
 from e2e.test_causes_api import webhook
-from extensa.agent.kube import read_kubeconfig
+from extensa.agent.kubeconfig import read_kubeconfig
 from extensa.base.certificates import Issued, issue
 from extensa.base.clock import utc_now
 from extensa.link.extension import DesiredExtension

@@ -14,7 +14,8 @@ import yaml
 from e2e.charts_made_here import DEPLOYMENT, HELLO, SETTINGS, hook, pack
 from e2e.helm_processes import acting, engines
 from e2e.real_cluster import RealCluster
-from extensa.agent.kube import KubeClient, read_kubeconfig
+from extensa.agent.kube import KubeClient
+from extensa.agent.kubeconfig import read_kubeconfig
 from extensa.base import processes
 from extensa.helm.causes import TABLE
 from extensa.helm.driver import CliDriver, Driver, Order, Place

@@ -8,13 +8,14 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from extensa.agent.ledger import Ledger
 from extensa.agent.memory import Remembered
 from extensa.agent.watches import RECORDS, Topic
 from extensa.helm.causes import Finding
 from extensa.helm.health import Level, settles
 from extensa.helm.release import ObjectRef
 from extensa.helm.state import Sighting
-from extensa.link.extension import DesiredExtension
+from extensa.link.extension import DesiredExtension, DriftMode
 
 
 @dataclass(slots=True)
@@ -38,7 +39,7 @@ class Hints:
         """Note that an object, or with None anything at all, may have changed."""
         if ref is None:
             self._changed.everything = True
-        elif ref.kind == RECORDS.kind:
+        elif (ref.api_version, ref.kind) == (RECORDS.api_version, RECORDS.kind):
             self._changed.records = True
         else:
             self._changed.objects.add(ref)
@@ -77,6 +78,7 @@ class Case:
     newer: asyncio.Event = field(default_factory=asyncio.Event)
     sighting: Sighting | None = None
     followed: frozenset[tuple[Topic, str, str]] = frozenset()
+    drift: Ledger = field(default_factory=Ledger)
 
     @property
     def desired(self) -> DesiredExtension:
@@ -89,14 +91,27 @@ class Case:
         return case_key(self.desired)
 
     def topics(self) -> frozenset[tuple[Topic, str, str]]:
-        """Return what is worth following: Helm's records of the release, objects that take time to settle, and others
-        for as long as something is expected of them.
+        """Return what is worth following: Helm's records of the release, and its objects; where drift is no matter,
+        only those that take time to settle, and others for as long as something is expected of them.
         """
         found = {(RECORDS, self.desired.namespace, self.desired.release)}
+        whole = self.desired.drift_policy.mode is not DriftMode.OFF
         for seen in self.sighting.objects if self.sighting is not None else ():
-            if settles(seen.ref.api_version, seen.ref.kind) or seen.health.level is Level.IN_PROGRESS:
+            slow = settles(seen.ref.api_version, seen.ref.kind) or seen.health.level is Level.IN_PROGRESS
+            if whole or slow:
                 found.add((Topic(seen.ref.api_version, seen.ref.kind), seen.ref.namespace, seen.ref.name))
         return frozenset(found)
+
+    def listed(self, ref: ObjectRef, editions: frozenset[str]) -> None:
+        """Note that an object, or the release's records, may have changed if these editions are not what was seen."""
+        if self.sighting is None:
+            return
+        if (ref.api_version, ref.kind) == (RECORDS.api_version, RECORDS.kind):
+            known = {revision.edition for revision in self.sighting.revisions}
+        else:
+            known = {seen.edition for seen in self.sighting.objects if seen.ref == ref and seen.edition}
+        if known != editions:
+            self.hints.wake(ref)
 
     def start_over(self) -> None:
         """Believe nothing that was seen: the cluster is reached another way now."""

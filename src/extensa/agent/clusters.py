@@ -4,18 +4,23 @@ A file that is not there means that there is no such cluster; one that has chang
 It opens connections when they are first needed; what is done over them is for others to say.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from extensa.agent.installer import Applier
-from extensa.agent.kube import KubeClient, read_kubeconfig
+from extensa.agent.kube import KubeClient, Rehearsal
+from extensa.agent.kubeconfig import read_kubeconfig
 from extensa.agent.watches import Source, Watches
 from extensa.base.log import get_logger
 from extensa.helm.cleaning import Hands
+from extensa.helm.release import ObjectRef
 
 _log = get_logger("agent")
+
+_UNHURRIED = 2
 
 _Edition = tuple[int, int, int]
 
@@ -25,6 +30,10 @@ class Api(Hands, Applier, Source, Protocol):
 
     async def version(self) -> str:
         """Return the API's version; raises `ClusterError`."""
+        ...
+
+    async def rehearse(self, ref: ObjectRef, manifest: Mapping[str, Any], *, manager: str) -> Rehearsal:
+        """Return what an apply would make of an object; nothing is changed. Raises `ClusterError`."""
         ...
 
     async def log(self, namespace: str, pod: str, container: str, *, lines: int, previous: bool = False) -> str:
@@ -46,6 +55,8 @@ class Cluster:
     kube: Api
     watches: Watches
     edition: _Edition
+    turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_UNHURRIED))
+    """Places for work that is in no hurry."""
 
     async def close(self) -> None:
         """End every connection."""

@@ -1,4 +1,4 @@
-"""A cluster's API, as much of it as a guest needs: get, list, apply, delete, watch, from a kubeconfig.
+"""A cluster's API, as much of it as a guest needs: get, list, apply, rehearse, delete, watch.
 
 Plain HTTP with a bounded number of requests at once; objects are the API's own JSON. Kinds are found by discovery and
 remembered. A watch here ends with its connection: who watches (``watches.py``) opens it again. It decodes and maps
@@ -6,43 +6,39 @@ errors to `ClusterError`; it never tries again by itself.
 """
 
 import asyncio
-import base64
-import binascii
 import contextlib
-import os
-import ssl
-from collections.abc import AsyncGenerator, Mapping
+import re
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 import msgspec
-import yaml
 from msgspec import Struct
 
+from extensa.agent.kubeconfig import Access
 from extensa.helm.causes import TABLE
 from extensa.helm.errors import ClusterError
 from extensa.helm.release import ObjectRef
 
 _AT_ONCE = 8
 _ANSWER = httpx2.Timeout(connect=5.0, read=30.0, write=30.0, pool=60.0)
+_IDLE = 20.0
+"""Seconds after which a connection that nobody uses is given up: it may be dead by then, and nobody would know."""
 _WATCH_SECONDS = 290
-_SILENCE = httpx2.Timeout(connect=5.0, read=_WATCH_SECONDS + 30.0, write=30.0, pool=60.0)
+_SILENCE = httpx2.Timeout(connect=5.0, read=150.0, write=30.0, pool=60.0)
+"""A watch that brings nothing for so long is dead: the API sends a bookmark every minute."""
 _BARE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _BARE_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_APPLY = "application/apply-patch+yaml"
 _FIELD_MANAGER = "extensa-agent"
+_PAGE = "500"
+_MANAGER = re.compile(r'conflict with "([^"]*)"')
 _LOST = (httpx2.TransportError, httpx2.StreamError, RuntimeError)
 """How httpx2 says that a connection failed, or that its client was closed meanwhile (RuntimeError)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
-    """How to reach one API: its address, TLS with a client certificate if there is one, and headers."""
-
-    server: str
-    tls: ssl.SSLContext | bool
-    headers: Mapping[str, str]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +51,16 @@ class Change:
     edition: str
 
 
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What an object would be after an apply, None when there is none; ``owners`` are the fields that the apply would
+    take from others, as the API writes them, and from whom.
+    """
+
+    after: dict[str, Any] | None
+    owners: Mapping[str, str]
+
+
 class _Meta(Struct):
     name: str = ""
     namespace: str = ""
@@ -62,10 +68,26 @@ class _Meta(Struct):
     labels: dict[str, str] | None = None
 
 
+class _Reason(Struct):
+    reason: str = ""
+    message: str = ""
+    field: str = ""
+
+
+class _Details(Struct):
+    causes: list[_Reason] | None = None
+
+
 class _Object(Struct):
     metadata: _Meta = msgspec.field(default_factory=_Meta)
     code: int = 0
     message: str = ""
+    details: _Details | None = None
+
+
+class _Page(Struct):
+    metadata: dict[str, Any]
+    items: list[_Object] | None = None
 
 
 class _Event(Struct):
@@ -79,69 +101,12 @@ class _Resource:
     namespaced: bool
 
 
-def read_kubeconfig(text: str, folder: Path) -> Access:
-    """Return how the kubeconfig's current context is reached; files it names are taken relative to ``folder``.
-
-    Raises `ClusterError` (``CredentialsRejected``) for one that cannot be used.
-    """
-    try:
-        config = yaml.safe_load(text)
-        context = _named(config, "contexts", "context", config["current-context"])
-        cluster = _named(config, "clusters", "cluster", context["cluster"])
-        user = _named(config, "users", "user", context["user"])
-        headers = {"authorization": f"Bearer {user['token']}"} if user.get("token") else {}
-        return Access(str(cluster["server"]).rstrip("/"), _tls(cluster, user, folder), headers)
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError, OSError, binascii.Error, ValueError) as error:
-        message = f"The cluster's kubeconfig cannot be used: {type(error).__name__}: {error}."
-        raise ClusterError("CredentialsRejected", message, transient=True) from error
-
-
-def _named(config: Mapping[str, Any], plural: str, singular: str, name: str) -> Mapping[str, Any]:
-    for entry in config[plural]:
-        if entry["name"] == name:
-            found: Mapping[str, Any] = entry[singular]
-            return found
-    raise KeyError(f"{singular} {name}")
-
-
-def _tls(cluster: Mapping[str, Any], user: Mapping[str, Any], folder: Path) -> ssl.SSLContext | bool:
-    if not str(cluster["server"]).startswith("https:"):
-        return False
-    authority = _data(cluster, "certificate-authority", folder)
-    context = ssl.create_default_context(cadata=authority.decode() if authority is not None else None)
-    if cluster.get("insecure-skip-tls-verify"):
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    certificate, key = _data(user, "client-certificate", folder), _data(user, "client-key", folder)
-    if certificate is not None and key is not None:
-        _load_pair(context, certificate + b"\n" + key)
-    return context
-
-
-def _data(source: Mapping[str, Any], name: str, folder: Path) -> bytes | None:
-    if inline := source.get(f"{name}-data"):
-        return base64.b64decode(inline, validate=True)
-    if path := source.get(name):
-        return (folder / str(path)).read_bytes()
-    return None
-
-
-def _load_pair(context: ssl.SSLContext, pem: bytes) -> None:
-    """Give a certificate with its key to ``context``, which takes files only: one in memory, on no disk."""
-    handle = os.memfd_create("client", os.MFD_CLOEXEC)
-    try:
-        os.write(handle, pem)
-        context.load_cert_chain(f"/proc/self/fd/{handle}")
-    finally:
-        os.close(handle)
-
-
 class KubeClient:
     """One cluster's API. It satisfies `helm.look.Kube`; close it when done."""
 
     def __init__(self, access: Access) -> None:
         """No request is made yet."""
-        limits = httpx2.Limits(max_connections=_AT_ONCE, max_keepalive_connections=_AT_ONCE, keepalive_expiry=90.0)
+        limits = httpx2.Limits(max_connections=_AT_ONCE, max_keepalive_connections=_AT_ONCE, keepalive_expiry=_IDLE)
         open_end = httpx2.Limits(max_connections=None, max_keepalive_connections=0)
         self._asking = httpx2.AsyncClient(
             base_url=access.server, verify=access.tls, headers=access.headers, timeout=_ANSWER, limits=limits,
@@ -204,6 +169,46 @@ class KubeClient:
             raise ClusterError("KindUnknown", f"The cluster does not know the kind {ref.kind}.", target=str(ref))
         params = {"fieldManager": _FIELD_MANAGER, "force": "true"}
         await self._ask("PATCH", f"{path}/{ref.name}", params=params, body=manifest)
+
+    async def rehearse(self, ref: ObjectRef, manifest: Mapping[str, Any], *, manager: str) -> Rehearsal:
+        """Return what ``manifest`` would make of an object if ``manager`` applied it; nothing is changed.
+
+        Fields that others own are taken from them too, in the rehearsal only: it is asked a second time for that, since
+        only a refusal names the owners. Raises `ClusterError`.
+        """
+        path = await self._path(ref.api_version, ref.kind, ref.namespace)
+        if path is None:
+            return Rehearsal(None, {})
+        params = {"fieldManager": manager, "dryRun": "All", "fieldValidation": "Ignore"}
+        place = f"{path}/{ref.name}"
+        try:
+            return Rehearsal(await self._ask("PATCH", place, params=params, body=manifest), {})
+        except ClusterError as error:
+            if not error.owners:
+                raise
+            after = await self._ask("PATCH", place, params={**params, "force": "true"}, body=manifest)
+            return Rehearsal(after, error.owners)
+
+    async def editions(self, api_version: str, kind: str, *, labels: str) -> Sequence[Change]:
+        """Return the names and editions of all objects of a kind that carry ``labels``, wherever they are.
+
+        It is asked over a connection of its own, for it is to find out what dead ones have kept silent about. Raises
+        `ClusterError`.
+        """
+        path = await self._path(api_version, kind, "")
+        found: list[Change] = []
+        params = {"labelSelector": labels, "limit": _PAGE}
+        while path is not None and (
+            content := await self._raw("GET", path, params=params, accept=_BARE_LIST, apart=True)
+        ):
+            page = _decoded(content, _Page)
+            for item in page.items or ():
+                meta = item.metadata
+                found.append(Change(meta.namespace, meta.name, meta.labels or {}, meta.resourceVersion))
+            if not (more := page.metadata.get("continue")):
+                break
+            params["continue"] = str(more)
+        return found
 
     async def delete(self, ref: ObjectRef) -> None:
         """Delete an object; one that is not there is no error. Raises `ClusterError`."""
@@ -275,9 +280,26 @@ class KubeClient:
         params: Mapping[str, str] | None = None,
         accept: str = "",
         body: Mapping[str, Any] | None = None,
-        content_type: str = "application/apply-patch+yaml",
+        content_type: str = _APPLY,
     ) -> dict[str, Any] | None:
         """Return the decoded answer, None for 404; raises `ClusterError`."""
+        content = await self._raw(method, path, params=params, accept=accept, body=body, content_type=content_type)
+        return None if content is None else _decoded(content, dict[str, Any])
+
+    async def _raw(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        accept: str = "",
+        body: Mapping[str, Any] | None = None,
+        content_type: str = _APPLY,
+        apart: bool = False,
+    ) -> bytes | None:
+        """Return the answer as it came, None for 404; ``apart`` asks over a connection of its own. Raises
+        `ClusterError`.
+        """
         headers = {"accept": f"{accept},application/json" if accept else "application/json"}
         content = None
         if body is not None:
@@ -285,20 +307,17 @@ class KubeClient:
             headers["content-type"] = content_type
         try:
             async with self._gate:
-                answer = await self._asking.request(method, path, params=params, headers=headers, content=content)
+                client = self._watching if apart else self._asking
+                answer = await client.request(
+                    method, path, params=params, headers=headers, content=content, timeout=_ANSWER
+                )
         except _LOST as error:
             raise _unreachable(error) from error
         if answer.status_code == 404:
             return None
         if answer.status_code >= 400:
             raise _refusal(answer.status_code, answer.content, method, path)
-        try:
-            decoded: dict[str, Any] = msgspec.json.decode(answer.content, type=dict[str, Any])
-        except msgspec.MsgspecError as error:
-            raise ClusterError(
-                "ApiServerError", "The cluster's API answered with something else.", transient=True
-            ) from error
-        return decoded
+        return answer.content
 
     async def _path(self, api_version: str, kind: str, namespace: str) -> str | None:
         """Return where objects of a kind are found, None when the API does not know it."""
@@ -328,6 +347,15 @@ def _goes(resource: Mapping[str, Any]) -> bool:
     return "/" not in resource["name"] and {"list", "delete"} <= set(resource.get("verbs") or ())
 
 
+def _decoded(content: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except msgspec.MsgspecError as error:
+        raise ClusterError(
+            "ApiServerError", "The cluster's API answered with something else.", transient=True
+        ) from error
+
+
 def _change(line: str) -> Change:
     try:
         event = msgspec.json.decode(line, type=_Event)
@@ -348,13 +376,18 @@ def _unreachable(error: Exception) -> ClusterError:
 
 
 def _refusal(status: int, content: bytes, method: str, path: str) -> ClusterError:
+    owners: dict[str, str] = {}
     try:
-        said = msgspec.json.decode(content, type=_Object).message
+        refused = msgspec.json.decode(content, type=_Object)
+        said = refused.message
+        for cause in (refused.details.causes if refused.details is not None else None) or ():
+            if cause.reason == "FieldManagerConflict" and (named := _MANAGER.search(cause.message)) is not None:
+                owners[cause.field] = named[1]
     except msgspec.MsgspecError:
         said = content[:200].decode("utf-8", "replace")
     code, transient = _CODES.get(status, ("ApiServerError" if status >= 500 else "ObjectInvalid", status >= 500))
     message = f"{TABLE[code].words.removesuffix('.')}: {method} {path} ended with {status}: {said}"
-    return ClusterError(code, message, http=status, raw=said, transient=transient)
+    return ClusterError(code, message, http=status, raw=said, transient=transient, owners=owners)
 
 
 _CODES = {

@@ -10,7 +10,9 @@ from datetime import datetime
 
 import msgspec
 
+from extensa.agent.ledger import MOST_CORRECTIONS, WITHIN
 from extensa.helm.causes import TABLE, Fault, Finding
+from extensa.helm.drift import MOST_FIELDS
 from extensa.helm.errors import Masker
 from extensa.helm.health import Level as Health
 from extensa.helm.readiness import Seen
@@ -19,6 +21,7 @@ from extensa.helm.remedy import Due
 from extensa.helm.state import Sighting
 from extensa.link.extension import (
     DesiredExtension,
+    Drift,
     Failure,
     FailurePolicy,
     Level,
@@ -50,14 +53,36 @@ def working(
 
 
 def ready(
-    desired: DesiredExtension, seen: Sighting, now: datetime, *, mask: Masker, trouble: Finding | None = None
+    desired: DesiredExtension,
+    seen: Sighting,
+    now: datetime,
+    *,
+    mask: Masker,
+    trouble: Finding | None = None,
+    fought: Sequence[Drift] = (),
 ) -> ObservedExtension:
-    """Return the document of a generation that was seen healthy; ``trouble`` is what has gone wrong since."""
+    """Return the document of a generation that was seen healthy; ``trouble`` is what has gone wrong since, ``fought``
+    are fields that somebody else has changed again each time they were put right.
+    """
     statuses = []
     if trouble is not None:
         message = f"{mask(trouble.message)} {trouble.next_step}".strip()
         statuses.append(Status(code=trouble.code, message=message, level=Level.WARNING, time=now))
+    if fought:
+        statuses.append(Status(code="DriftContested", message=_fought(fought), level=Level.WARNING, time=now))
     return _document(desired, seen, now, phase=Phase.READY, statuses=statuses, mask=mask)
+
+
+def _fought(fields: Sequence[Drift]) -> str:
+    named = "; ".join(
+        f"{each.kind} {each.name} {each.path}" + (f", by {each.manager}" if each.manager else "") for each in fields[:3]
+    )
+    more = f"; and {len(fields) - 3} more" if len(fields) > 3 else ""
+    return (
+        f"Put right {MOST_CORRECTIONS} times within {WITHIN.seconds // 60} minutes, and changed again each time: "
+        f"{named}{more}. It is left alone for as long as it stays so: name it in driftPolicy.ignore, or end what "
+        "changes it."
+    )
 
 
 def held(
@@ -210,4 +235,6 @@ def _document(
         object_count=len(objects),
         failure=failure,
         correlation_id=desired.correlation_id,
+        drift=list(seen.drift[:MOST_FIELDS]) if seen is not None else [],
+        drift_count=len(seen.drift) if seen is not None else 0,
     )

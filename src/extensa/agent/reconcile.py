@@ -15,6 +15,7 @@ import msgspec
 from extensa.agent.case import Case
 from extensa.agent.charts import Charts
 from extensa.agent.clusters import Cluster, Reach
+from extensa.agent.drift import compared
 from extensa.agent.evidence import Scene, gather
 from extensa.agent.installer import account, prepare_account, remove_account
 from extensa.agent.memory import Memory
@@ -106,6 +107,7 @@ class Pursuit:
         self._hint: Finding | None = None
         self._taken = ""
         self._remembered = False
+        self._changed: set[tuple[str, str]] = set()
 
     async def run(self) -> Verdict | None:
         """Return how it ended, None when something newer is wanted."""
@@ -116,6 +118,8 @@ class Pursuit:
             if cluster is not None and self._case.sighting is None:
                 await self.follow(cluster)
             state = await self._begin(await self.look(cluster))
+            if not self._effort.done and not self._remedial:
+                state = await self.compare(cluster, state, at_once=True)
             if state.finding is not None and state.finding.transient and state.name is Name.UNREACHABLE:
                 self._effort = self._effort.excused(state.finding)
             act = next_act(state, self._prepared.wanted, self._effort, self._time())
@@ -140,6 +144,7 @@ class Pursuit:
         """Return the state as it is now: everything looked at anew, or only what has changed when nothing else can."""
         case, place = self._case, self._desired
         changed = case.hints.take()
+        self._changed |= {(ref.kind, ref.name) for ref in changed.objects}
         leaving, crds = case.kept.leaving, place.delete_crds
         if cluster is None:
             case.sighting = Sighting(unreachable=finding("ClusterNotFound"))
@@ -152,6 +157,18 @@ class Pursuit:
             case.sighting = await refreshed(
                 cluster.kube, case.sighting, changed.objects, records=records, leaving=leaving, crds=crds
             )
+        return self._judged(case.sighting)
+
+    async def compare(self, cluster: Cluster | None, state: State, *, at_once: bool = False) -> State:
+        """Return the state with what has drifted in it: a release that is as wanted is held against its objects."""
+        case, seen = self._case, self._case.sighting
+        if cluster is None or seen is None or state.name not in _AS_WANTED or not self._prepared.wanted.present:
+            return state
+        case.sighting = await compared(
+            cluster.kube, seen, case.drift, self._desired, self._tools.clock(),
+            mask=self._prepared.values.mask, changed=self._changed, at_once=at_once,
+            turn=cluster.turn,
+        )  # fmt: skip
         return self._judged(case.sighting)
 
     def _judged(self, seen: Sighting) -> State:
@@ -185,7 +202,7 @@ class Pursuit:
         topics = case.topics()
         if topics == case.followed and cluster.watches.sees(topics):
             return False
-        await cluster.watches.follow(case.key, topics, case.hints.wake)
+        await cluster.watches.follow(case.key, topics, case.hints.wake, case.listed)
         fresh = topics - case.followed
         case.followed = topics
         for topic, namespace, name in fresh:
@@ -195,6 +212,10 @@ class Pursuit:
     def watched(self, cluster: Cluster | None, state: State) -> bool:
         """Say whether whatever may change next would be heard of."""
         return cluster is not None and state.name not in UNWATCHED and cluster.watches.sees(self._case.followed)
+
+    def heard_of(self, cluster: Cluster | None, state: State) -> bool:
+        """Say whether whatever may change next would be heard of within a minute."""
+        return cluster is not None and state.name not in UNWATCHED and cluster.watches.covers(self._case.followed)
 
     def reach(self) -> Cluster | None:
         """Return the extension's cluster, None when it cannot be reached."""
@@ -375,5 +396,6 @@ async def _ended(task: asyncio.Task[Finding | None]) -> None:
 _REMEDIES = frozenset({Step.ROLLBACK, Step.UNINSTALL})
 _SETTLING = frozenset({Name.PROGRESSING, Name.UNHEALTHY, Name.DRIFTED})
 _FAILED = frozenset({Name.FAILED_INSTALL, Name.FAILED_UPGRADE, Name.FAILED_ROLLBACK})
+_AS_WANTED = frozenset({Name.IN_SYNC, Name.PROGRESSING, Name.UNHEALTHY, Name.DRIFTED})
 UNWATCHED = frozenset({Name.LEFTOVERS, Name.TERMINATING, Name.UNREACHABLE})
 """States whose end no watch of ours would show."""

@@ -2,13 +2,15 @@
 
 Only metadata is watched, and only of what Helm made: an event is a hint to look, never the truth itself, so little is
 kept and little can be stale. A stream that ends is opened again where it ended; after a gap everyone who follows the
-kind is told to look at all of it. A refused connection is no end either, only a pause.
+kind is told to look at all of it. A refused connection is no end either, only a pause. And since a stream may stand and
+be deaf, each kind is listed now and then: who follows an object is told its edition, and knows whether it has seen it.
 """
 
 import asyncio
 import contextlib
+import math
 import random
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -23,11 +25,21 @@ _log = get_logger("agent")
 
 _MADE_BY_HELM = "app.kubernetes.io/managed-by=Helm"
 _RECORDS = "owner=helm"
+LIST_EVERY = 40.0
+"""Seconds after which what is followed is listed although nothing was heard."""
 _OPENING = 1.0
 _LONGEST_PAUSE = 20.0
 
 Wake = Callable[[ObjectRef | None], None]
 """Told of an object that has changed; None: there was a gap, look at everything."""
+Listed = Callable[[ObjectRef, frozenset[str]], None]
+"""Told the editions that an object, or a release's records, have now; none: it is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ear:
+    wake: Wake
+    listed: Listed | None
 
 
 class Source(Protocol):
@@ -37,6 +49,10 @@ class Source(Protocol):
         self, api_version: str, kind: str, *, labels: str, since: str = ""
     ) -> AsyncGenerator[Change | None, None]:
         """Yield None when the watch stands, then changes until it ends; raises `ClusterError`."""
+        ...
+
+    async def editions(self, api_version: str, kind: str, *, labels: str) -> Sequence[Change]:
+        """Return every object there is now; raises `ClusterError`."""
         ...
 
 
@@ -52,12 +68,18 @@ class Topic:
         """The selector of the stream."""
         return _RECORDS if self == RECORDS else _MADE_BY_HELM
 
+    @property
+    def source(self) -> tuple[str, str]:
+        """The API version and kind that are watched."""
+        return ("v1", "Secret") if self == RECORDS else (self.api_version, self.kind)
+
     def key(self, change: Change) -> tuple[str, str]:
         """Return the namespace and name under which a change is followed."""
         return change.namespace, change.labels.get("name", "") if self == RECORDS else change.name
 
 
-RECORDS = Topic("v1", "Secret")
+RECORDS = Topic("helm.sh/release.v1", "Release")
+"""Helm's records: Secrets of a type of their own, and no concern of who follows Secrets."""
 
 
 @dataclass(slots=True)
@@ -65,8 +87,10 @@ class _Stream:
     standing: asyncio.Event = field(default_factory=asyncio.Event)
     again: asyncio.Event = field(default_factory=asyncio.Event)
     """Set to have a stream that pauses after a failure try at once."""
-    followers: dict[tuple[str, str], dict[str, Wake]] = field(default_factory=dict)
+    followers: dict[tuple[str, str], dict[str, _Ear]] = field(default_factory=dict)
     task: asyncio.Task[None] | None = None
+    listed: float = -math.inf
+    """When everything was listed last, on the loop's clock."""
 
 
 class Watches:
@@ -77,8 +101,11 @@ class Watches:
         self._source = source
         self._streams: dict[Topic, _Stream] = {}
         self._tasks = TaskGroup()
+        self._lists: asyncio.Task[None] | None = None
 
-    async def follow(self, who: str, refs: Iterable[tuple[Topic, str, str]], wake: Wake) -> bool:
+    async def follow(
+        self, who: str, refs: Iterable[tuple[Topic, str, str]], wake: Wake, listed: Listed | None = None
+    ) -> bool:
         """Follow exactly these (topic, namespace, name) as ``who``, instead of whatever ``who`` followed before.
 
         Returns when their streams stand, True; or after a moment, False if one does not. A stream that pauses after a
@@ -91,7 +118,7 @@ class Watches:
         for topic, keys in wanted.items():
             stream = self._streams.get(topic) or self._open(topic)
             for key in keys:
-                stream.followers.setdefault(key, {})[who] = wake
+                stream.followers.setdefault(key, {})[who] = _Ear(wake, listed)
         down = [self._streams[topic] for topic in wanted if not self._streams[topic].standing.is_set()]
         for stream in down:
             stream.again.set()
@@ -107,6 +134,30 @@ class Watches:
         streams = [self._streams.get(topic) for topic in {topic for topic, _, _ in refs}]
         return all(stream is not None and stream.standing.is_set() for stream in streams)
 
+    def covers(self, refs: Iterable[tuple[Topic, str, str]]) -> bool:
+        """Say whether a change of any of these would be heard of within a minute, if not at once."""
+        since = asyncio.get_running_loop().time() - 1.5 * LIST_EVERY
+        streams = [self._streams.get(topic) for topic in {topic for topic, _, _ in refs}]
+        return all(stream is not None and (stream.standing.is_set() or stream.listed > since) for stream in streams)
+
+    async def list_all(self) -> None:
+        """Tell everyone the editions of what they follow; a kind that cannot be listed is left for the next time."""
+        for topic, stream in list(self._streams.items()):
+            try:
+                found = await self._source.editions(*topic.source, labels=topic.labels)
+            except ClusterError as error:
+                _log.debug("a kind could not be listed", kind=topic.kind, code=error.code, message=error.message)
+                continue
+            editions: dict[tuple[str, str], set[str]] = {}
+            for change in found:
+                editions.setdefault(topic.key(change), set()).add(change.edition)
+            stream.listed = asyncio.get_running_loop().time()
+            for key, ears in tuple(stream.followers.items()):
+                ref = ObjectRef(topic.api_version, topic.kind, *key)
+                for ear in tuple(ears.values()):
+                    if ear.listed is not None:
+                        ear.listed(ref, frozenset(editions.get(key, ())))
+
     def unfollow(self, who: str) -> None:
         """Stop telling ``who`` anything."""
         self._forget(who, keep={})
@@ -118,6 +169,8 @@ class Watches:
 
     def _open(self, topic: Topic) -> _Stream:
         stream = self._streams[topic] = _Stream()
+        if self._lists is None:
+            self._lists = self._tasks.start(self._listing(), name="lists")
         stream.task = self._tasks.start(self._run(topic, stream), name=f"watch {topic.kind}")
         return stream
 
@@ -132,6 +185,12 @@ class Watches:
                 del self._streams[topic]
                 if stream.task is not None:
                     stream.task.cancel()
+
+    async def _listing(self) -> None:
+        """List everything now and then, until cancelled."""
+        while True:
+            await asyncio.sleep(LIST_EVERY * random.uniform(0.8, 1.2))  # noqa: S311 - jitter, not a secret
+            await self.list_all()
 
     async def _run(self, topic: Topic, stream: _Stream) -> None:
         """Keep the stream standing until cancelled."""
@@ -159,7 +218,7 @@ class Watches:
             await _pause(stream, failures)
 
     def _changes(self, topic: Topic, since: str) -> AsyncGenerator[Change | None, None]:
-        return self._source.watch(topic.api_version, topic.kind, labels=topic.labels, since=since)
+        return self._source.watch(*topic.source, labels=topic.labels, since=since)
 
 
 async def _pause(stream: _Stream, failures: int) -> None:
@@ -173,10 +232,10 @@ async def _pause(stream: _Stream, failures: int) -> None:
 
 def _tell(topic: Topic, stream: _Stream, change: Change) -> None:
     namespace, name = topic.key(change)
-    for wake in tuple(stream.followers.get((namespace, name), {}).values()):
-        wake(ObjectRef(topic.api_version, topic.kind, namespace, name))
+    for ear in tuple(stream.followers.get((namespace, name), {}).values()):
+        ear.wake(ObjectRef(topic.api_version, topic.kind, namespace, name))
 
 
 def _tell_all(stream: _Stream) -> None:
-    for wake in {wake for told in stream.followers.values() for wake in told.values()}:
+    for wake in {ear.wake for told in stream.followers.values() for ear in told.values()}:
         wake(None)

@@ -32,11 +32,11 @@ from extensa.helm.health import Level
 from extensa.helm.readiness import of_objects
 from extensa.helm.release import LABEL_ACT
 from extensa.helm.state import Good, Name, Sighting, State
-from extensa.link.extension import DesiredExtension, DriftMode, ObservedExtension, Phase, Presence, Remedy
+from extensa.link.extension import DesiredExtension, Drift, DriftMode, ObservedExtension, Phase, Presence, Remedy
 
 _log = get_logger("agent")
 
-RESYNC = 300.0
+RESYNC = 900.0
 """Seconds after which everything is looked at again although nothing was heard."""
 _RECHECK = 15.0
 _DEBOUNCE = 0.3
@@ -257,7 +257,9 @@ class Worker:
         state = await pursuit.look(cluster)
         if cluster is not None and state.name is not Name.UNREACHABLE and await pursuit.follow(cluster):
             state = await pursuit.look(cluster)
-        return state, pursuit.watched(cluster, state)
+        if (outcome := self._outcome) is not None and outcome.phase is Phase.READY:
+            state = await pursuit.compare(cluster, state)
+        return state, pursuit.heard_of(cluster, state)
 
     async def _tell_state(self, state: State) -> bool:
         """Tell what a look at a settled generation has shown; return whether it must be pursued again."""
@@ -274,12 +276,27 @@ class Worker:
                 return True
             self._tell_failure()
             return False
-        corrects = case.desired.drift_policy.mode is DriftMode.CORRECT
-        if state.name not in _STILL_THERE or (state.name is Name.DRIFTED and corrects):
+        seen = case.sighting or Sighting()
+        fought = self._fought(state, seen, now)
+        if state.name not in _STILL_THERE or fought is None:
             return True
         trouble = state.finding or (of_objects(state.objects) if _troubled(state) else None)
-        self._tell(observed.ready(case.desired, case.sighting or Sighting(), now, mask=self._mask, trouble=trouble))
+        self._tell(observed.ready(case.desired, seen, now, mask=self._mask, trouble=trouble, fought=fought))
         return False
+
+    def _fought(self, state: State, seen: Sighting, now: datetime) -> list[Drift] | None:
+        """Return the fields that are no longer put right since somebody else changes them again each time; None when
+        there are others, which are to be put right now.
+        """
+        case = self.case
+        if case.desired.drift_policy.mode is not DriftMode.CORRECT or state.name is not Name.DRIFTED:
+            return []
+        fought = case.drift.contested(seen.drift, now)
+        if len(fought) == len(seen.drift):
+            return fought
+        _log.info("putting drift right", release=case.desired.release, fields=len(seen.drift))
+        case.drift.note_correction(seen.drift, now)
+        return None
 
     def _tell_failure(self) -> None:
         """Tell how the present generation has failed, or when it is tried again."""
@@ -302,6 +319,9 @@ class Worker:
     async def _rest(self, seconds: float) -> None:
         """Wait for something to happen, and a moment more so that what happens at once is looked at once."""
         if self.case.newer.is_set():  # it came while we looked, and the look has taken the hint
+            return
+        due = self.case.drift.waits(self._tools.clock())
+        if due is not None and due < seconds and not await self.case.hints.wait(due):
             return
         heard = await self.case.hints.wait(seconds * random.uniform(0.8, 1.2))  # noqa: S311 - jitter, not a secret
         if not heard:

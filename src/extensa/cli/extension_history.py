@@ -30,6 +30,7 @@ FIELDS: tuple[Column, ...] = (
     ("Path", "path"),
     ("Wanted", "wanted"),
     ("Found", "found"),
+    ("SetBy", "manager"),
 )
 _SHORT = len("sha256:") + 12
 

@@ -133,5 +133,6 @@ def _drifted(extension: Extension, observed: ObservedExtension) -> Status:
 
 def _field(drift: Drift) -> str:
     found = f"is {drift.found}" if drift.found else "is not there"
+    found += f" (set by {drift.manager})" if drift.manager else ""
     wanted = f"wanted {drift.wanted}" if drift.wanted else "wanted not at all"
     return f"{drift.kind} {drift.name} {drift.path} {found}, {wanted}"

@@ -131,7 +131,25 @@ def kept_fields(fields: Iterable[Field], ref: ObjectRef, rules: Sequence[Ignore]
     return [field for field in fields if not any(rule.covers(ref, field.steps) for rule in rules)]
 
 
-def as_drift(ref: ObjectRef, field: Field, mask: Masker) -> Drift:
+def owner(field: Field, owners: Mapping[str, str]) -> str:
+    """Return who manages a field, of the ``owners`` that the API named, "" when none did."""
+    for place, manager in owners.items():
+        if any(_in_api_words(field.steps[:count]).fullmatch(place) for count in range(len(field.steps), 0, -1)):
+            return manager
+        if _in_api_words(field.steps, beneath=True).fullmatch(place):
+            return manager
+    return ""
+
+
+def _in_api_words(steps: Steps, *, beneath: bool = False) -> re.Pattern[str]:
+    """Return what matches a field as the API writes it: ``.spec.containers[name="a"].image``; with ``beneath`` any
+    field in it.
+    """
+    words = "".join(r"(?:\[[^\]]*\]|\." + step + ")" if step.isdigit() else r"\." + re.escape(step) for step in steps)
+    return re.compile(words + (r"[.\[].*" if beneath else ""))
+
+
+def as_drift(ref: ObjectRef, field: Field, mask: Masker, *, manager: str = "") -> Drift:
     """Return a field as the link carries it: bounded, with nothing secret in it."""
     hidden = ref.kind == "Secret" and field.steps[:1] in _SECRET_PARTS
     return Drift(
@@ -141,6 +159,7 @@ def as_drift(ref: ObjectRef, field: Field, mask: Masker) -> Drift:
         path=field.path,
         wanted=_text(HIDDEN if hidden and field.wanted is not MISSING else field.wanted, mask),
         found=CHANGED if hidden and field.found is not MISSING else _text(field.found, mask),
+        manager=manager,
     )
 
 
@@ -183,6 +202,10 @@ def _lacking_items(wanted: list[Any], live: list[Any], steps: Steps, how: _How) 
 
 
 def _differing(after: Any, live: Any, steps: Steps) -> Iterator[Field]:
+    """A map that is there on one side only is named field by field, an item of a list as a whole."""
+    other = live if after is MISSING else after
+    if MISSING in (after, live) and isinstance(other, Mapping) and other and not steps[-1].isdigit():
+        after, live = ({}, live) if after is MISSING else (after, {})
     if isinstance(after, Mapping) and isinstance(live, Mapping):
         for key in [*live, *(key for key in after if key not in live)]:
             yield from _differing(after.get(key, MISSING), live.get(key, MISSING), (*steps, str(key)))

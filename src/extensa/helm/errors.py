@@ -11,7 +11,7 @@ Masking stands here because foreign words are where a secret could hide; it refu
 import base64
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from extensa.base.errors import ExtensaError
 
@@ -39,13 +39,25 @@ class HelmError(ForeignError):
 
 
 class ClusterError(ForeignError):
-    """The Kubernetes API could not be reached or refused; ``http`` is its status, 0 when there was no answer."""
+    """The Kubernetes API could not be reached or refused; ``http`` is its status, 0 when there was no answer.
+
+    ``owners`` are the fields of a conflict, as the API writes them, and who manages each.
+    """
 
     def __init__(
-        self, code: str, message: str, *, http: int = 0, target: str = "", raw: str = "", transient: bool = False
+        self,
+        code: str,
+        message: str,
+        *,
+        http: int = 0,
+        target: str = "",
+        raw: str = "",
+        transient: bool = False,
+        owners: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(code, message, target=target, raw=raw, transient=transient)
         self.http = http
+        self.owners: Mapping[str, str] = owners or {}
 
 
 def masker(secrets: Iterable[str]) -> Masker:

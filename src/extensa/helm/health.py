@@ -39,7 +39,8 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """A verdict: ``waits_for`` completes the sentence "x waits for …", or says why when it has failed.
+    """A verdict: ``waits_for`` completes the sentence "x waits for …", or says why when it has failed; of one that is
+    current it says what is no matter of readiness and yet worth knowing.
 
     ``code`` is the cause (of ``causes.py``) this would be if nothing changed any more.
     """
@@ -328,18 +329,22 @@ def _autoscaler(found: Object) -> Health:
     """Only a target that cannot be scaled counts: metrics come late, and where nobody measures they never come, yet
     the workload runs as well as without an autoscaler.
     """
-    able = _condition(found, "AbleToScale")
-    return _waits(f"its target: {_reason(able)}".rstrip(": ")) if _is(able, "False") else CURRENT
+    able, active = _condition(found, "AbleToScale"), _condition(found, "ScalingActive")
+    if _is(able, "False"):
+        return _waits(f"its target: {_reason(able)}".rstrip(": "))
+    if active is not None and _is(active, "False") and active.get("reason") != "ScalingDisabled":
+        return Health(Level.CURRENT, f"metrics: {_reason(active)}".rstrip(": "))
+    return CURRENT
 
 
 def _budget(found: Object) -> Health:
-    """It must have counted its Pods; how many of them may go just now is no matter of readiness."""
+    """Its controller must have seen it. One that cannot be computed keeps Pods from being evicted, not from running: it
+    is said, and is no matter of readiness.
+    """
     allowed = _condition(found, "DisruptionAllowed")
-    if not _seen(found):
-        return _waits(_UNSEEN_YET)
     if allowed is not None and allowed.get("reason") == "SyncFailed":
-        return _waits(f"its Pods to be counted: {_reason(allowed)}")
-    return CURRENT
+        return Health(Level.CURRENT, f"its Pods to be counted: {_reason(allowed)}".rstrip(": "))
+    return CURRENT if _seen(found) else _waits(_UNSEEN_YET)
 
 
 def _by_conditions(found: Object) -> Health:

@@ -6,9 +6,12 @@ object by name, those of simple kinds without their content. It reads; nothing i
 
 import asyncio
 import contextlib
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
+
+import msgspec
 
 from extensa.helm.causes import of_error
 from extensa.helm.errors import ClusterError
@@ -204,14 +207,28 @@ async def _see(kube: Kube, ref: ObjectRef) -> Seen:
     found = await kube.get(ref, bare=not slow)
     if found is None:
         return Seen(ref, judge(None))
-    named = replace(ref, namespace=found["metadata"].get("namespace", ""))
+    metadata = found["metadata"]
+    named = replace(ref, namespace=metadata.get("namespace", ""))
+    edition = str(metadata.get("resourceVersion", ""))
     if not slow:
-        return Seen(named, judge({"metadata": found["metadata"]}))
+        return Seen(named, judge({"metadata": metadata}), edition, mark(ref, metadata))
     whole = {"apiVersion": ref.api_version, "kind": ref.kind, **found}
+    health = judge(whole)
     if ref.kind == "PersistentVolumeClaim" and (name := storage_class(whole)) is not None:
         known = await kube.get(ObjectRef("storage.k8s.io/v1", "StorageClass", "", name))
-        return Seen(named, judge_claim(whole, name, known))
-    return Seen(named, judge(whole))
+        health = judge_claim(whole, name, known)
+    return Seen(named, health, edition, mark(ref, metadata))
+
+
+def mark(ref: ObjectRef, metadata: Mapping[str, Any]) -> str:
+    """Return what is another when anything but an object's status is: its resource version, or where a controller
+    writes its status all the time and the API counts the changes of the rest, that count and the rest of the metadata.
+    """
+    generation = metadata.get("generation")
+    if not generation or not settles(ref.api_version, ref.kind):
+        return str(metadata.get("resourceVersion", ""))
+    own = [metadata.get(part) for part in ("uid", "labels", "annotations", "finalizers", "ownerReferences")]
+    return f"{generation} {hashlib.blake2b(msgspec.json.encode(own), digest_size=12).hexdigest()}"
 
 
 async def _left(kube: Kube, ref: ObjectRef, release: str, namespace: str, *, marked: bool = True) -> Seen | None:

@@ -4,7 +4,7 @@ Pure. Which verdict leads is decided here; what a verdict says is ``health.py``'
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from extensa.helm.causes import TABLE, Finding, finding
 from extensa.helm.health import Health, Level, sentence
@@ -17,6 +17,10 @@ class Seen:
 
     ref: ObjectRef
     health: Health
+    edition: str = field(default="", compare=False)
+    """The object's resource version, "" when it is not there."""
+    mark: str = field(default="", compare=False)
+    """What is another when anything but the object's status is."""
 
 
 def of_objects(objects: Sequence[Seen], details: Sequence[Seen] = ()) -> Finding:

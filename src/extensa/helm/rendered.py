@@ -19,7 +19,9 @@ _BROKEN = r"""^(?:[-+]?(?:[0-9][0-9_]*)\.[0-9_]*(?:[eE][-+]?[0-9]+)?|\.[0-9][0-9
 
 
 class _Loader(yaml.CSafeLoader):
-    """YAML as Go programs read it: neither dates nor numbers to the base of sixty."""
+    """YAML as Go programs read it: neither dates nor numbers to the base of sixty, and n is false."""
+
+    bool_values = {**yaml.CSafeLoader.bool_values, "y": True, "n": False}  # noqa: RUF012 - PyYAML's own manner
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own manner
         letter: [
@@ -29,6 +31,7 @@ class _Loader(yaml.CSafeLoader):
     }
 
 
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^[yYnN]$"), list("yYnN"))
 _Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(_WHOLE), list("-+0123456789"))
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(_BROKEN, re.VERBOSE), list("-+0123456789."))
 
@@ -46,8 +49,19 @@ def read_objects(manifest: str, namespace: str, wanted: Collection[ObjectRef]) -
         for document in _objects(yaml.load(text, Loader=_Loader)):  # noqa: S506 - a safe one
             ref = _ref(document, namespace)
             if ref in wanted:
-                found[ref] = document
+                found[ref] = _with_text_keys(document)
     return found
+
+
+def _with_text_keys(value: Any) -> Any:
+    """Return what JSON makes of it: a key is a text, and ``yes`` is ``"true"``."""
+    if isinstance(value, dict):
+        return {_key(key): _with_text_keys(item) for key, item in value.items()}
+    return [_with_text_keys(item) for item in value] if isinstance(value, list) else value
+
+
+def _key(key: Any) -> str:
+    return str(key).lower() if isinstance(key, bool) else str(key)
 
 
 def _objects(document: Any) -> Iterator[dict[str, Any]]:

@@ -174,7 +174,8 @@ class Failure(Struct, frozen=True, kw_only=True):
 
 class Drift(Struct, frozen=True, kw_only=True):
     """One field of a live object that is not what the release says: ``path`` is a JSON pointer, ``wanted`` and
-    ``found`` are JSON texts of at most 200 characters, secrets masked ("" is: not there).
+    ``found`` are JSON texts of at most 200 characters, secrets masked ("" is: not there). ``manager`` is who has set it
+    so, as the API names it, "" where that is not known.
     """
 
     kind: str
@@ -183,6 +184,7 @@ class Drift(Struct, frozen=True, kw_only=True):
     path: str
     wanted: str = ""
     found: str = ""
+    manager: str = ""
 
 
 class Remedy(Struct, frozen=True, kw_only=True):

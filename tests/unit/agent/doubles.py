@@ -5,12 +5,12 @@ import base64
 import gzip
 import json
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from extensa.agent.clusters import Cluster
-from extensa.agent.kube import Change
+from extensa.agent.kube import Change, Rehearsal
 from extensa.agent.watches import Watches
 from extensa.helm.driver import Order, Place
 from extensa.helm.errors import ClusterError, HelmError
@@ -31,6 +31,8 @@ class FakeApi:
         self.silent = False
         self.logs: dict[str, str] = {}
         self.asked = 0
+        self.rehearsed = 0
+        self.owners: dict[str, str] = {}
         self.closed = False
         self._edition = 0
         self._ears: list[tuple[str, asyncio.Queue[Change | ClusterError | None]]] = []
@@ -108,6 +110,25 @@ class FakeApi:
             found["metadata"].pop("finalizers", None)
             if found["metadata"].get("deletionTimestamp"):
                 self.remove(ref.kind, ref.name, namespace=ref.namespace)
+
+    async def editions(self, api_version: str, kind: str, *, labels: str) -> Sequence[Change]:
+        """All objects of a kind, whatever their labels."""
+        self._hear()
+        return [
+            Change(place, name, found["metadata"].get("labels") or {}, found["metadata"]["resourceVersion"])
+            for (of, place, name), found in self.objects.items()
+            if of == kind
+        ]
+
+    async def rehearse(self, ref: ObjectRef, manifest: Mapping[str, Any], *, manager: str) -> Rehearsal:
+        """What an object would be if nobody but `FakeHelm` had ever touched it."""
+        self._hear()
+        self.rehearsed += 1
+        found = self.objects.get((ref.kind, "" if ref.kind in _BARE else ref.namespace, ref.name))
+        if found is None:
+            return Rehearsal(None, {})
+        after = {**found, **{part: manifest[part] for part in ("data", "spec") if part in manifest}}
+        return Rehearsal(after, self.owners)
 
     async def version(self) -> str:
         self._hear()

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from extensa.agent.kube import Access, Change, KubeClient, read_kubeconfig
+from extensa.agent.kube import Change, KubeClient
+from extensa.agent.kubeconfig import Access, read_kubeconfig
 from extensa.base.certificates import issue, new_authority
 from extensa.helm.errors import ClusterError
 from extensa.helm.release import ObjectRef
@@ -314,3 +315,78 @@ def test_a_kubeconfig_that_cannot_be_used_is_refused(text: str, tmp_path: Path) 
         read_kubeconfig(text, tmp_path)
 
     assert "CredentialsRejected" == caught.value.code
+
+
+CONFLICT = {
+    "message": "Apply failed with 1 conflict",
+    "details": {
+        "causes": [
+            {"reason": "FieldManagerConflict", "message": 'conflict with "kubectl-edit" using v1', "field": ".data.a"},
+            {"reason": "Other", "message": 'conflict with "nobody"', "field": ".data.b"},
+        ]
+    },
+}
+
+
+async def test_an_apply_is_rehearsed_under_another_name_and_never_done(
+    kube: KubeClient, server: Server, wire: Loopback
+) -> None:
+    server.put("/apis/apps/v1/namespaces/ns/deployments/web", {"spec": {"replicas": 1}})
+
+    found = await kube.rehearse(WEB, {"spec": {}}, manager="helm")
+
+    assert ({"spec": {"replicas": 1}}, {}) == (found.after, found.owners)
+    asked = wire.asked[-1]
+    assert ("PATCH", "All", "helm", None) == (
+        asked.method, asked.query["dryRun"], asked.query["fieldManager"], asked.query.get("force")
+    )  # fmt: skip
+
+
+async def test_a_rehearsal_tells_whose_fields_it_would_take(kube: KubeClient, server: Server, wire: Loopback) -> None:
+    place = "/apis/apps/v1/namespaces/ns/deployments/web"
+    answer = server.answer
+
+    async def refused_at_first(asked: Asked) -> Answered:
+        if asked.path == place and "force" not in asked.query:
+            return Answered(status=409, body=json.dumps(CONFLICT).encode())
+        return await answer(asked)
+
+    wire.answer = refused_at_first
+    server.put(place, {"spec": {"replicas": 1}})
+
+    found = await kube.rehearse(WEB, {"spec": {}}, manager="helm")
+
+    assert ({"spec": {"replicas": 1}}, {".data.a": "kubectl-edit"}) == (found.after, found.owners)
+    assert {"All"} == {asked.query["dryRun"] for asked in wire.asked if asked.path == place}
+
+
+async def test_a_rehearsal_of_what_is_not_there_comes_to_nothing(kube: KubeClient, server: Server) -> None:
+    assert (await kube.rehearse(WEB, {}, manager="helm")).after is None
+    nowhere = ObjectRef("apps/v1", "Nonsense", "ns", "x")
+    assert (await kube.rehearse(nowhere, {}, manager="helm")).after is None
+
+
+async def test_another_refusal_of_a_rehearsal_is_an_error(kube: KubeClient, server: Server) -> None:
+    server.found["/apis/apps/v1/namespaces/ns/deployments/web"] = Answered(status=422, body=b'{"message": "no"}')
+
+    with pytest.raises(ClusterError, match="no"):
+        await kube.rehearse(WEB, {}, manager="helm")
+
+
+async def test_editions_are_listed_page_by_page(kube: KubeClient, server: Server, wire: Loopback) -> None:
+    def page(name: str, more: str = "") -> Answered:
+        items = [{"metadata": {"name": name, "namespace": "ns", "resourceVersion": "7", "labels": {"a": "b"}}}]
+        return Answered(body=json.dumps({"metadata": {"continue": more}, "items": items}).encode())
+
+    async def answer(asked: Asked) -> Answered:
+        if asked.path != "/api/v1/configmaps":
+            return await server.answer(asked)
+        return page("two") if "continue" in asked.query else page("one", "further")
+
+    wire.answer = answer
+    found = await kube.editions("v1", "ConfigMap", labels="x=y")
+
+    assert [Change("ns", name, {"a": "b"}, "7") for name in ("one", "two")] == list(found)
+    assert [None, "further"] == [asked.query.get("continue") for asked in wire.asked[-2:]]
+    assert {"x=y"} == {asked.query["labelSelector"] for asked in wire.asked[-2:]}
+    assert [] == list(await kube.editions("v1", "Nonsense", labels=""))

@@ -382,7 +382,8 @@ async def test_a_wish_that_comes_while_something_is_remembered_is_not_lost(
     await stage.outcome(stage.want())
     stage.helm.fails("QuotaExceeded")
     await stage.outcome(stage.want(2, failure_policy=STAY))
-    get, wishes = stage.api.get, []
+    get = stage.api.get
+    wishes: list[DesiredExtension] = []
 
     async def slow(ref: ObjectRef, *, bare: bool = False) -> dict[str, Any] | None:
         if ref.name.endswith(".v1") and not wishes:
@@ -399,11 +400,11 @@ async def test_a_wish_that_comes_while_something_is_remembered_is_not_lost(
 
 async def test_a_record_nobody_can_read_is_set_aside_and_what_it_held_is_found(stage: Stage) -> None:
     await stage.outcome(stage.want())
-    marks = {"labels": {"app.kubernetes.io/managed-by": "Helm"}}
+    labels = {"app.kubernetes.io/managed-by": "Helm"}
     await stage.stop()
     for kind in ("ConfigMap", "Deployment"):
         found = stage.api.objects[kind, "ns", "r"]["metadata"]
-        stage.api.put(kind, "r", annotations=found["annotations"], **marks)
+        stage.api.put(kind, "r", annotations=found["annotations"], labels=labels)
         stage.api.objects[kind, "", "r"] = stage.api.objects[kind, "ns", "r"]  # a list of all namespaces
     stage.api.objects["Secret", "ns", "sh.helm.release.v1.r.v1"]["data"] = {"release": "rubbish"}
     going = stage.want(2, present=False)

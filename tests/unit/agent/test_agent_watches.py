@@ -56,7 +56,7 @@ async def test_records_are_followed_by_the_releases_name(api: FakeApi, watches: 
     api.put("Secret", "sh.helm.release.v1.other.v1", labels={"name": "other"})
     await settle()
 
-    assert [ObjectRef("v1", "Secret", "ns", "r")] == follower.heard
+    assert [ObjectRef("helm.sh/release.v1", "Release", "ns", "r")] == follower.heard
     assert "owner=helm" == RECORDS.labels
     assert "app.kubernetes.io/managed-by=Helm" == DEPLOYMENTS.labels
 
@@ -122,3 +122,52 @@ async def test_a_refused_connection_is_only_a_pause(
     await settle()
 
     assert [WEB] == follower.heard
+
+
+class Editions:
+    def __init__(self) -> None:
+        self.heard: dict[str, frozenset[str]] = {}
+
+    def __call__(self, ref: ObjectRef, editions: frozenset[str]) -> None:
+        self.heard[ref.name] = editions
+
+
+async def test_who_follows_is_told_the_editions_that_there_are(api: FakeApi, watches: Watches) -> None:
+    told = Editions()
+    api.put("Deployment", "web")
+    for version in (1, 2):
+        api.put("Secret", f"sh.helm.release.v1.r.v{version}", labels={"name": "r"})
+    followed = [(DEPLOYMENTS, "ns", "web"), (DEPLOYMENTS, "ns", "gone"), (RECORDS, "ns", "r")]
+    await watches.follow("one", followed, Follower(), told)
+    await watches.follow("other", followed, Follower())
+
+    await watches.list_all()
+
+    assert {"web": frozenset({"1"}), "gone": frozenset(), "r": frozenset({"2", "3"})} == told.heard
+
+
+async def test_a_kind_that_was_listed_lately_is_covered_without_a_stream(api: FakeApi, watches: Watches) -> None:
+    followed = [(DEPLOYMENTS, "ns", "web")]
+    assert not watches.covers(followed)
+    await watches.follow("one", followed, Follower())
+    assert watches.covers(followed)
+    api.silent = True
+    api.cut_watches()
+    await asyncio.sleep(0.05)
+    await watches.list_all()
+    assert not watches.covers(followed)
+    api.silent = False
+    await watches.list_all()
+
+    assert (False, True) == (watches.sees(followed), watches.covers(followed))
+
+
+async def test_everything_is_listed_now_and_then(
+    api: FakeApi, watches: Watches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("extensa.agent.watches.LIST_EVERY", 0.02)
+    told = Editions()
+    await watches.follow("one", [(DEPLOYMENTS, "ns", "web")], Follower(), told)
+    await asyncio.sleep(0.2)
+
+    assert {"web": frozenset()} == told.heard

@@ -176,7 +176,7 @@ def test_fields_are_named_with_what_would_be_there_and_what_is() -> None:
     assert {
         "/metadata/labels/a": ("1", "2"),
         "/spec/replicas": (1, 3),
-        "/spec/extra": (MISSING, {"x": [1]}),
+        "/spec/extra/x": (MISSING, [1]),
         "/spec/paused": (False, MISSING),
     } == found
 

@@ -230,7 +230,22 @@ CASES: list[tuple[str, dict[str, Any], Level, str]] = [
     ),
     ("namespace", thing("v1", "Namespace", status={"phase": "Active"}), NOW, ""),
     ("namespace goes", thing("v1", "Namespace", status={"phase": "Terminating"}), WAITS, "its deletion to end"),
-    ("scaler", thing("autoscaling/v2", "HorizontalPodAutoscaler", status=condition("ScalingActive", "False")), NOW, ""),
+    (
+        "scaler at rest",
+        thing(
+            "autoscaling/v2",
+            "HorizontalPodAutoscaler",
+            status=condition("ScalingActive", "False", reason="ScalingDisabled"),
+        ),
+        NOW,
+        "",
+    ),
+    (
+        "scaler without metrics",
+        thing("autoscaling/v2", "HorizontalPodAutoscaler", status=condition("ScalingActive", "False", "no metrics")),
+        NOW,
+        "metrics: no metrics",
+    ),
     (
         "scaler lost",
         thing("autoscaling/v2", "HorizontalPodAutoscaler", status=condition("AbleToScale", "False", "no target")),
@@ -260,9 +275,9 @@ CASES: list[tuple[str, dict[str, Any], Level, str]] = [
         thing(
             "policy/v1",
             "PodDisruptionBudget",
-            status={"observedGeneration": 1, **condition("DisruptionAllowed", "False", "no scale", "SyncFailed")},
+            status=condition("DisruptionAllowed", "False", "no scale", "SyncFailed"),
         ),
-        WAITS,
+        NOW,
         "its Pods to be counted: no scale",
     ),
     (

@@ -11,7 +11,7 @@ MANIFEST = """---
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: plain}
-data: {at: 2001-12-14, ratio: 1:30, mode: 0644, n: 12, f: 1.5, yes: "on", none: ~}
+data: {at: 2001-12-14, ratio: 1:30, mode: 0644, n: y, i: 12, f: 1.5, yes: "on", none: ~}
 ---
 apiVersion: v1
 kind: List
@@ -39,7 +39,16 @@ def test_only_what_is_wanted_is_read() -> None:
 def test_dates_and_times_are_texts_as_they_are_for_helm() -> None:
     data = read_objects(MANIFEST, "ns", {PLAIN})[PLAIN]["data"]
 
-    assert {"at": "2001-12-14", "ratio": "1:30", "mode": 420, "n": 12, "f": 1.5, True: "on", "none": None} == data
+    assert {
+        "at": "2001-12-14",
+        "ratio": "1:30",
+        "mode": 420,
+        "false": True,
+        "i": 12,
+        "f": 1.5,
+        "true": "on",
+        "none": None,
+    } == data
 
 
 def test_a_document_that_is_wanted_and_cannot_be_read_is_told() -> None:
