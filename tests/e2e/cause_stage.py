@@ -25,6 +25,7 @@ from e2e.webhook_server import Webhooks, serve_webhooks
 from extensa.agent.kube import Access, KubeClient, read_kubeconfig
 from extensa.helm.causes import TABLE
 from extensa.helm.driver import Driver
+from extensa.link.evidence import Cause
 from extensa.link.extension import DesiredExtension, Failure, Phase, Presence
 from extensa.localcluster.model import Binaries
 
@@ -179,7 +180,7 @@ class Stage:
             await self.leaves(wanted, of=agent)
         return failure
 
-    def check(self, failure: Failure, code: str, target: str, *says: str) -> None:
+    def check(self, failure: Failure | Cause, code: str, target: str, *says: str) -> None:
         """See that a failure has this cause and target, says these words, and what to do."""
         print(f"{failure.code} [{failure.step}] at {failure.target}: {failure.message}\n    next: {failure.next_step}")
         assert (code, target) == (failure.code, failure.target), failure
@@ -241,6 +242,7 @@ class Stage:
         access.write_text(kubeconfig or self.cluster.kubeconfig.read_text())
         access.chmod(stat.S_IRUSR | stat.S_IWUSR)
         async with world(home, access, helm or self.cluster.helm, self.cluster.kubectl, wrap=wrap) as made:
+            made.link.charts = self.world.link.charts
             yield made
 
 
@@ -251,11 +253,15 @@ async def opened(binaries: Binaries, folder: Path) -> AsyncIterator[Stage]:
     try:
         await bring_up(cluster, calling_webhooks(binaries, folder / "programs"))
         kubeconfig = cluster.layout.kubeconfig("admin")
-        real = RealCluster(kubeconfig, binaries.kubectl, binaries.helm, cluster.url, cluster.layout.folder, _UID)
+        assert binaries.engine is not None
+        programs = (binaries.kubectl, binaries.helm)
+        real = RealCluster(kubeconfig, *programs, cluster.url, cluster.layout.folder, _UID, binaries.engine)
         api = Api(read_kubeconfig(kubeconfig.read_text(), kubeconfig.parent))
         (folder / "agent").mkdir()
         async with (
-            world(folder / "agent", kubeconfig, binaries.helm, binaries.kubectl, parallel=10) as agent,
+            world(
+                folder / "agent", kubeconfig, binaries.helm, binaries.kubectl, parallel=10, engine=binaries.engine
+            ) as agent,
             serve_webhooks() as webhooks,
         ):
             await api.apply(STILL)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from extensa.agent.memory import Remembered
 from extensa.agent.watches import RECORDS, Topic
 from extensa.helm.causes import Finding
-from extensa.helm.health import settles
+from extensa.helm.health import Level, settles
 from extensa.helm.release import ObjectRef
 from extensa.helm.state import Sighting
 from extensa.link.extension import DesiredExtension
@@ -89,10 +89,12 @@ class Case:
         return case_key(self.desired)
 
     def topics(self) -> frozenset[tuple[Topic, str, str]]:
-        """Return what is worth following: Helm's records of the release, and objects that take time to settle."""
+        """Return what is worth following: Helm's records of the release, objects that take time to settle, and others
+        for as long as something is expected of them.
+        """
         found = {(RECORDS, self.desired.namespace, self.desired.release)}
         for seen in self.sighting.objects if self.sighting is not None else ():
-            if settles(seen.ref.api_version, seen.ref.kind):
+            if settles(seen.ref.api_version, seen.ref.kind) or seen.health.level is Level.IN_PROGRESS:
                 found.add((Topic(seen.ref.api_version, seen.ref.kind), seen.ref.namespace, seen.ref.name))
         return frozenset(found)
 

@@ -59,6 +59,7 @@ _TELLING = frozenset(
     {
         "ImagePullFailed",
         "CrashLoop",
+        "OutOfMemory",
         "ContainerConfigInvalid",
         "Unschedulable",
         "VolumePending",
