@@ -73,12 +73,16 @@ class Installation:
 
     def server_of(self, cluster: str) -> list[int]:
         """Pids of the kube-apiserver and etcd of a cluster."""
+        programs = self.programs_of(cluster)
+        return [pid for pid, name in programs.items() if name in ("kube-apiserver", "etcd", "server")]
+
+    def programs_of(self, cluster: str) -> dict[int, str]:
+        """Every program of a cluster's control plane, by pid."""
         port = self.kubernetes(cluster)["port"]
         running = self.product.running()
         (line,) = (line for _, line in running if f"--secure-port={port}" in line)
         folder = line[line.index("/clusters/") :].split("/")[2]
-        programs = {pid: Path(text.split(" ")[0]).name for pid, text in running if folder in text}
-        return [pid for pid, name in programs.items() if name in ("kube-apiserver", "etcd", "server")]
+        return {pid: Path(text.split(" ")[0]).name for pid, text in running if folder in text}
 
     def kubernetes(self, cluster: str) -> dict[str, Any]:
         """Port, CA, certificate and key of a cluster's API, from its admin kubeconfig, as files."""

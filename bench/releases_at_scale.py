@@ -8,18 +8,16 @@ of the contender: agent and engine, agent and helms, or helms alone; the API ser
 import asyncio
 import os
 import resource
-import subprocess
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.light import ACTS, AIM, AT_ONCE, MANY, Took, archive, by_hand
 from bench.table import Row
 from e2e.agent_world import World, world
-from e2e.charts_made_here import pack
 from e2e.helm_processes import engines
 from e2e.real_cluster import LoopThread, bring_up, open_cluster, spec
 from extensa.base.log import configure
@@ -28,48 +26,7 @@ from extensa.link.extension import DesiredExtension, Phase
 from extensa.localcluster.binaries import find_binaries
 from extensa.localcluster.model import Binaries, Profile
 
-MANY = 100
-AT_ONCE = 4
-AIM = 0.5
-ACTS = ("installs", "upgrades", "removals")
 _TICK = os.sysconf("SC_CLK_TCK")
-
-LIGHT = """
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: {{ .Release.Name }}, annotations: {turn: {{ .Values.turn | default "1" | quote }}}}
-spec:
-  replicas: 0
-  selector: {matchLabels: {app: {{ .Release.Name }}}}
-  template:
-    metadata: {labels: {app: {{ .Release.Name }}}}
-    spec:
-      serviceAccountName: {{ .Release.Name }}
-      containers: [{name: main, image: example.invalid/main}]
----
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: {{ .Release.Name }}}
----
-apiVersion: v1
-kind: Service
-metadata: {name: {{ .Release.Name }}, annotations: {turn: {{ .Values.turn | default "1" | quote }}}}
-spec: {selector: {app: {{ .Release.Name }}}, ports: [{port: 80}]}
----
-apiVersion: networking.k8s.io/v1
-kind: Ingress
-metadata: {name: {{ .Release.Name }}}
-spec:
-  defaultBackend: {service: {name: {{ .Release.Name }}, port: {number: 80}}}
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Took:
-    """What one kind of act took, a hundred times: seconds of wall and of CPU."""
-
-    wall: float
-    cpu: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +47,7 @@ def measure(say: Callable[[str], None], *, parallel: int = AT_ONCE) -> list[Row]
         say("the same with a helm process an act")
         cli = asyncio.run(_by_agent(ground, None, "cli", parallel))
         say("the same with helm --wait by hand")
-        hand = _by_hand(ground)
+        hand = by_hand(ground.binaries.helm, ground.kubeconfig, ground.folder)
     rows = []
     for act in ACTS:
         ours, other, theirs = engine[act], cli[act], hand[act]
@@ -128,12 +85,12 @@ async def _by_agent(ground: Ground, engine: Path | None, name: str, parallel: in
     folder.mkdir()
     programs = (ground.binaries.helm, ground.binaries.kubectl)
     async with world(folder, ground.kubeconfig, *programs, parallel=parallel, engine=engine) as agent:
-        archive = pack("light", {"all.yaml": LIGHT})
+        chart = archive()
 
         def wanted(number: int, generation: int, *, present: bool = True) -> DesiredExtension:
             return agent.desired(
                 f"{name}-{number}",
-                archive=archive,
+                archive=chart,
                 chart="light",
                 generation=generation,
                 settings={"turn": str(generation)},
@@ -173,28 +130,3 @@ def _cpu(folder: Path) -> float:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         living += int(fields[11]) + int(fields[12])
     return sum(used.ru_utime + used.ru_stime for used in ended) + living / _TICK
-
-
-def _by_hand(ground: Ground) -> dict[str, Took]:
-    chart = ground.folder / "light.tgz"
-    chart.write_bytes(pack("light", {"all.yaml": LIGHT}))
-    place = ["--kubeconfig", str(ground.kubeconfig), "--namespace", "scale-hand", "--wait"]
-    env = {"HOME": str(ground.folder), "PATH": "/usr/bin:/bin"}
-
-    def helm(*argv: str) -> None:
-        subprocess.run([str(ground.binaries.helm), *argv, *place], env=env, capture_output=True, check=True)
-
-    def hundred(act: Callable[[str], None]) -> Took:
-        began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            list(pool.map(act, [f"hand-{number}" for number in range(MANY)]))
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        return Took(time.perf_counter() - began, used)
-
-    helm("install", "hand-warm", str(chart), "--create-namespace")
-    return {
-        "installs": hundred(lambda name: helm("install", name, str(chart))),
-        "upgrades": hundred(lambda name: helm("upgrade", name, str(chart), "--set", "turn=2")),
-        "removals": hundred(lambda name: helm("uninstall", name)),
-    }

@@ -20,17 +20,19 @@ STORED = 10_000
 
 
 def memory(bench: Installation, clusters: list[str], *, extensions: int) -> list[Row]:
-    """Resident memory of server and agent at rest, with ``extensions`` on each of ``clusters``."""
+    """Resident memory at rest of our processes and of a cluster's own, with ``extensions`` on each of ``clusters``."""
     arm = bench.caller()
     for number in range(extensions):
         for cluster in clusters:
             put_and_wait(arm, bench.cluster(arm, cluster), f"rest-{number}")
     time.sleep(REST)
     rows = []
-    for process in ("server", "agent"):
+    told = f"{len(clusters)} clusters × {extensions} extensions"
+    for process in ("server", "host", "agent"):
         found = resident_mib(bench.product.pid(process))
-        told = f"{len(clusters)} clusters × {extensions} extensions"
         rows.append(Row(f"idle memory, {process}", told, "–", found, 120, unit="MiB"))
+    each = [sum(resident_mib(pid) for pid in bench.programs_of(cluster)) for cluster in clusters]
+    rows.append(Row("idle memory, a cluster's control plane", told, "–", statistics.median(each), 800, unit="MiB"))
     return rows
 
 

@@ -1,13 +1,14 @@
 """A hundred releases on one cluster through the whole product, against `helm --wait` in a pool.
 
-Ours is what a caller sees: a hundred PUTs to the public API (then PATCHes, then DELETEs), each followed until its
-operation has ended, with every record of Extensa's own written on the way. The CPU is that of server, host and agent
-with all that they started for it (a Helm engine, helms), and of the caller; the peer's is that of the helms. The API
-server's is counted for neither: both need one. Same chart, same cluster, same run, one after the other.
+Ours is what callers see, four at a time: a hundred PUTs to the public API (then PATCHes, then DELETEs), each followed
+until its operation has ended, with every record of Extensa's own written on the way. The CPU is that of server, host
+and agent with all that they started for it (a Helm engine, helms), and of the callers; the peer's is that of the helms.
+The API server's is counted for neither: both need one. Same chart, same cluster, same run, one after the other.
 """
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bench.installation import Installation
@@ -15,12 +16,28 @@ from bench.light import ACTS, AIM, AT_ONCE, MANY, Took, archive, by_hand
 from bench.load import CLOCK_TICKS
 from bench.table import Row
 from extensa.client import paths
+from extensa.client.arm import Arm
 from extensa.client.operations import Accepted
 
 TYPE = "bench.light"
 VERSION = "1.0.0"
 
-Begin = Callable[[str], Accepted]
+Begin = Callable[[Arm, str], Accepted]
+
+
+def install(arm: Arm, path: str) -> Accepted:
+    """PUT an extension."""
+    return arm.put(path, paths.EXTENSIONS_API, _BODY)
+
+
+def upgrade(arm: Arm, path: str) -> Accepted:
+    """PATCH a setting of it."""
+    return arm.patch(path, paths.EXTENSIONS_API, {"properties": {"configurationSettings": {"turn": "2"}}})
+
+
+def remove(arm: Arm, path: str) -> Accepted:
+    """DELETE it."""
+    return arm.delete(path, paths.EXTENSIONS_API)
 
 
 class Whole:
@@ -29,43 +46,37 @@ class Whole:
     def __init__(self, bench: Installation, cluster: str, folder: Path) -> None:
         """Makes the light chart an extension type of its own; ``folder`` is for its archive."""
         self._bench = bench
-        self._arm = bench.caller()
-        self._cluster = bench.cluster(self._arm, cluster)
-        self._publish(folder / "light-published.tgz")
-
-    def install(self, path: str) -> Accepted:
-        """PUT an extension."""
-        return self._arm.put(path, paths.EXTENSIONS_API, _BODY)
-
-    def upgrade(self, path: str) -> Accepted:
-        """PATCH a setting of it."""
-        change = {"properties": {"configurationSettings": {"turn": "2"}}}
-        return self._arm.patch(path, paths.EXTENSIONS_API, change)
-
-    def remove(self, path: str) -> Accepted:
-        """DELETE it."""
-        return self._arm.delete(path, paths.EXTENSIONS_API)
+        self._callers = [bench.caller() for _ in range(AT_ONCE)]
+        self._cluster = bench.cluster(self._callers[0], cluster)
+        self._publish(self._callers[0], folder / "light-published.tgz")
 
     def each(self, begin: Begin, numbers: range) -> Took:
-        """Begin it for these extensions, wait until every operation has ended well, and return what that took."""
+        """Begin it for these extensions, wait until every operation has ended well, and return what that took.
+
+        Every caller begins all of its part before it waits for any.
+        """
+
+        def part(arm: Arm, mine: range) -> None:
+            targets = [paths.extension(self._cluster, f"scale-{number}") for number in mine]
+            promises = [(path, begin(arm, path)) for path in targets]
+            for path, promise in promises:
+                arm.wait(promise, target=path)
+
         began, before = time.perf_counter(), self._cpu()
-        promises = []
-        for number in numbers:
-            path = paths.extension(self._cluster, f"scale-{number}")
-            promises.append((path, begin(path)))
-        for path, promise in promises:
-            self._arm.wait(promise, target=path)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            parts = [numbers[caller::AT_ONCE] for caller in range(AT_ONCE)]
+            list(pool.map(part, self._callers, parts))
         return Took(time.perf_counter() - began, self._cpu() - before)
 
-    def _publish(self, file: Path) -> None:
+    def _publish(self, arm: Arm, file: Path) -> None:
         file.write_bytes(archive())
-        registration = paths.type_registration(self._arm.subscription, TYPE)
+        registration = paths.type_registration(arm.subscription, TYPE)
         scopes = {"defaultScope": "cluster", "clusterScopeSettings": {"allowMultipleInstances": True}}
         facts = {"supportedClusterTypes": ["managedClusters"], "supportedScopes": scopes}
-        self._arm.put(registration, paths.TYPES_API, {"properties": facts})
+        arm.put(registration, paths.TYPES_API, {"properties": facts})
         version = f"{registration}/versions/{VERSION}"
         with file.open("rb") as content:
-            self._arm.upload(version, paths.TYPES_API, content, length=file.stat().st_size, train="stable")
+            arm.upload(version, paths.TYPES_API, content, length=file.stat().st_size, train="stable")
 
     def _cpu(self) -> float:
         """CPU seconds so far of all that is ours; the host's living children are the cluster, which is not."""
@@ -77,8 +88,8 @@ class Whole:
 def measure(bench: Installation, cluster: str, folder: Path) -> Iterator[Row]:
     """Give a row for the wall and one for the CPU time of every kind of act."""
     whole = Whole(bench, cluster, folder)
-    acts = dict(zip(ACTS, (whole.install, whole.upgrade, whole.remove), strict=True))
-    whole.each(whole.install, range(MANY, MANY + 1))
+    acts = dict(zip(ACTS, (install, upgrade, remove), strict=True))
+    whole.each(install, range(MANY, MANY + 1))
     ours = {act: whole.each(begin, range(MANY)) for act, begin in acts.items()}
     theirs = by_hand(Path(bench.tool("helm")), bench.kubeconfigs[cluster], folder)
     for act in ACTS:
