@@ -67,7 +67,6 @@ class World:
         with contextlib.suppress(asyncio.CancelledError):
             await self.task
         self.memory.close()
-        await asyncio.sleep(0.1)  # connections end in the loop's own time
 
     def kubeconfig_of(self, uid: str) -> Path:
         """Where the host would write a cluster's kubeconfig."""
