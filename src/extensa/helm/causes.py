@@ -143,7 +143,7 @@ _ROWS = (
     Cause("HookFailed", Fault.OBJECT, "A hook of the chart failed.",
           "Look at the hook's Job or Pod: `extensa extension diagnose` has its events and log."),
     Cause("HookTimedOut", Fault.OBJECT, "A hook of the chart did not end in time.",
-          "Look at the hook's Pods (`extensa extension diagnose`), or allow more time (`extensa extension update --timeout`)."),
+          "Look at the hook's Pods (`extensa extension diagnose`), or allow more time (update `--timeout`)."),
     Cause("HelmTimedOut", Fault.RELEASE, "Helm did not end in time.",
           "Try again (`extensa extension retry`); if it repeats, allow more time (`--timeout`)."),
     Cause("HelmKilled", Fault.RELEASE, "Helm was ended from outside.",
