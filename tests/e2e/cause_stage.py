@@ -268,6 +268,7 @@ async def opened(binaries: Binaries, folder: Path) -> AsyncIterator[Stage]:
             await api.apply(STILL)
             yield Stage(real, folder, api, agent, webhooks)
         await api.close()
+        await asyncio.sleep(0.2)  # connections end in the loop's own time
     finally:
         await cluster.stop()
 

@@ -19,6 +19,16 @@ def _say(sentence: str) -> None:
     sys.stderr.write(f"{sentence}\n")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Bear with one thing: httpcore leaves the connection of a TLS handshake that is cancelled to the collector, and
+    agents here are stopped at any moment.
+    """
+    bear = pytest.mark.filterwarnings("ignore:unclosed (transport|<socket):ResourceWarning")
+    for item in items:
+        if item.get_closest_marker("cluster") is not None:
+            item.add_marker(bear)
+
+
 @pytest.fixture(scope="session")
 def binaries() -> Binaries:
     """Return the programs of a cluster, found or built as `extensa kubernetes install` would."""

@@ -41,7 +41,7 @@ _ROWS = (
     ServerCause("AgentSilent", _CLUSTER, "The cluster's agent has been silent for three minutes or longer.",
         "Check that the agent runs and reaches this server (`extensa doctor`); it goes on where it stands."),
     ServerCause("AgentWithoutOutcome", _CLUSTER, "The agent is connected and has not said how it ended.",
-        "Look at the agent's log for this correlation id (`extensa logs agent`), then retry."),
+        "Look at the agent's log for this correlation id (`extensa logs agent`), then `extensa extension retry`."),
     ServerCause("ExtensionGone", "", "The extension was removed while the operation ran.",
         "Create it again if it is still wanted."),
     ServerCause("SealBroken", "the extension: its resource id",
