@@ -24,7 +24,7 @@ async def chaos(
 ) -> AsyncIterator[World]:
     """The installation; what its end and its files show is told when everything else is over."""
     folder: Path = tmp_path_factory.mktemp("chaos")
-    async with world(folder, data=disk.path / "home", settings={"EXTENSA_CLOCK_OFFSET": str(folder / "clock")}) as made:
+    async with world(folder, data=disk.path / "home") as made:
         request.config.stash[HISTORIES].append(made.history)
         yield made
     assert {} == made.history.violations, made.history.told()

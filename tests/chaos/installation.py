@@ -66,6 +66,10 @@ class Installation:
         """The file in which a crash at a named point is ordered."""
         return self.path / "crash-order"
 
+    def clock(self, name: str) -> Path:
+        """The file that says by how much the clock of a process is wrong."""
+        return self.path / f"clock-{name}"
+
     @property
     def environ(self) -> dict[str, str]:
         """The environment of every process, and nothing else of ours."""
@@ -95,7 +99,8 @@ class Installation:
 
     async def _spawn(self, name: str) -> None:
         argv = [sys.executable, "-P", "-m", "extensa.entry.cli", name]
-        self.children[name] = await spawn(argv, env=self.environ, cwd=ROOT, log=self.home.log(name))
+        environ = {**self.environ, "EXTENSA_CLOCK_OFFSET": str(self.clock(name))}
+        self.children[name] = await spawn(argv, env=environ, cwd=ROOT, log=self.home.log(name))
         self.starts += 1
 
     async def _keep(self, name: str) -> None:

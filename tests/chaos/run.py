@@ -15,7 +15,7 @@ from chaos import invariants
 from chaos.api import Api, set_up
 from chaos.driver import Driver
 from chaos.history import History
-from chaos.installation import Installation
+from chaos.installation import NAMES, Installation
 from chaos.killer import CLUSTER_SIDE, Killer
 from chaos.look import Eyes, check
 from e2e.product import free_port
@@ -48,12 +48,12 @@ class World:
         """The one who drives an extension, when there is one."""
         return next((each for each in self.drivers if each.name == name), None)
 
-    def jump(self, seconds: float) -> None:
-        """Let the processes' clock be wrong by so much from now on."""
-        file = Path(self.installation.settings["EXTENSA_CLOCK_OFFSET"])
-        file.write_text(str(seconds), encoding="ascii")
+    def jump(self, seconds: float, *names: str) -> None:
+        """Let the clock of these processes, or of all, be wrong by so much from now on."""
+        for name in names or NAMES:
+            self.installation.clock(name).write_text(str(seconds), encoding="ascii")
         if seconds:
-            self.history.fault("clock", seconds=seconds)
+            self.history.fault("clock", seconds=seconds, of=names or NAMES)
 
     async def check(self, *drivers: Driver, within: float = _REST) -> None:
         """Hold everything against the invariants."""

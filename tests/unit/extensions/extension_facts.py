@@ -224,6 +224,8 @@ class House:
     catalog: FakeCatalog = field(default_factory=FakeCatalog)
     questions: FakeQuestions = field(default_factory=FakeQuestions)
     now: datetime = NOW
+    even: datetime | None = None
+    """What a clock says that no jump reaches; None: there is no such clock."""
 
     def __post_init__(self) -> None:
         self.extensions = Extensions(
@@ -233,6 +235,7 @@ class House:
             catalog=self.catalog,
             questions=self.questions,
             clock=lambda: self.now,
+            steady=None if self.even is None else lambda: self.even or NOW,
         )
 
     async def put(self, given: Any, name: str = "greeter", **changes: Any) -> Answer:
@@ -249,6 +252,8 @@ class House:
 
     async def later(self, **time: float) -> None:
         self.now += timedelta(**time)
+        if self.even is not None:
+            self.even += timedelta(**time)
 
 
 async def house(folder: Path) -> House:

@@ -12,7 +12,7 @@ from extensa.extensions import records, sweep
 from extensa.link.cluster import Power
 from extensa.link.extension import ExtensionReports, Phase
 from extensa.store.port import DeleteFeed, DeleteResource, PutFeed, PutOperation, StaleWrite
-from unit.extensions.extension_facts import AGENT, CLUSTER, House, body, cluster, extension_id, observed
+from unit.extensions.extension_facts import AGENT, CLUSTER, NOW, House, body, cluster, extension_id, observed
 
 KEY = extension_id().key
 LATE = timedelta(minutes=16)
@@ -204,3 +204,38 @@ async def test_a_sweep_that_meets_another_write_leaves_it_to_the_next(
     await home.extensions.sweep()
 
     assert await home.store.feed_row(records.lane(AGENT), KEY) is not None
+
+
+async def state(home: House) -> str:
+    return str((await home.get()).body["properties"]["provisioningState"])
+
+
+async def test_a_jump_of_the_date_uses_up_nobodys_time(home: House) -> None:
+    """The machine has slept, or its date was set: an agent that had no moment to speak in has one now."""
+    slept = House(home.store, home.vault, even=NOW)
+    await slept.put(body())
+    await slept.later(minutes=20)  # the server has run for a while
+    await slept.extensions.sweep()
+    assert "Failed" == await state(slept)
+    await slept.put(body())
+    slept.now += timedelta(hours=5)
+    await slept.extensions.sweep()
+    assert "Creating" == await state(slept)
+
+    await slept.later(minutes=14)
+    await slept.extensions.sweep()
+    assert "Creating" == await state(slept)
+    await slept.later(minutes=2)
+    await slept.extensions.sweep()
+    assert "Failed" == await state(slept)
+
+
+async def test_after_a_start_an_agent_has_its_time_to_say_what_it_saw_meanwhile(home: House) -> None:
+    await home.put(body())
+    after = House(home.store, home.vault, now=NOW + timedelta(hours=5), even=NOW)
+    await after.extensions.sweep()
+    assert "Creating" == await state(after)
+
+    await after.later(minutes=16)
+    await after.extensions.sweep()
+    assert "Failed" == await state(after)

@@ -145,3 +145,11 @@ def test_a_remedy_has_its_own_time(timeout: int, minutes: int) -> None:
 def test_a_remedy_says_what_it_is() -> None:
     assert "rollback to revision 2" == str(Due(step="rollback", revision=2))
     assert "uninstall" == str(Due(step="uninstall"))
+
+
+def test_the_next_try_is_due_in_its_time_and_at_once_when_the_clock_was_set_back() -> None:
+    again = NOW + timedelta(seconds=remedy.LONGEST_PAUSE)
+
+    assert not remedy.is_due(again, NOW)
+    assert remedy.is_due(again, again)
+    assert remedy.is_due(again, NOW - timedelta(hours=5))
