@@ -17,7 +17,7 @@ from extensa.helm.causes import TABLE
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "operations" / "failures.md"
-TESTS = ROOT / "tests" / "e2e"
+TESTS = ROOT / "tests"
 
 HEAD = """\
 # Every cause of a failed extension
@@ -50,13 +50,13 @@ LATER = {
 
 
 def produced() -> dict[str, str]:
-    """Return which test brings about which cause on a real API: code to ``file::test``."""
+    """Return which test brings about which cause: code to ``folder/file::test``."""
     found: dict[str, str] = {}
-    for path in sorted(TESTS.glob("test_causes_*.py")):
+    for path in sorted(TESTS.glob("*/test_causes_*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.AsyncFunctionDef | ast.FunctionDef):
                 for code in _promised(node.decorator_list):
-                    found[code] = f"{path.name}::{node.name}"
+                    found[code] = f"{path.parent.name}/{path.name}::{node.name}"
     return found
 
 

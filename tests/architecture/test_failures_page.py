@@ -11,52 +11,11 @@ from extensa.extensions.failures import SERVER_CAUSES
 from extensa.helm.causes import TABLE
 
 ROOT = Path(__file__).resolve().parents[2]
-COMING = [
-    "AgentNeverConnected",
-    "AgentSilent",
-    "AgentWithoutOutcome",
-    "ApiServerThrottling",
-    "ApiServerUnreachable",
-    "ApiServiceUnavailable",
-    "ClusterGone",
-    "ClusterNotFound",
-    "ClusterStopped",
-    "ContainerConfigInvalid",
-    "CrashLoop",
-    "CredentialsRejected",
-    "CustomResourceStalled",
-    "DiskFull",
-    "ExtensionGone",
-    "FinalizerStuck",
-    "GaveUp",
-    "HelmFailed",
-    "HelmKilled",
-    "HelmMissing",
-    "HelmTimedOut",
-    "HookFailed",
-    "HookTimedOut",
-    "ImagePullFailed",
-    "JobFailed",
-    "JobUnfinished",
-    "NoLoadBalancerAddress",
-    "NotReadyInTime",
-    "ObjectMissing",
-    "ObjectsRemain",
-    "OutOfMemory",
-    "PodFailed",
-    "PodsRefused",
-    "ProgressDeadlineExceeded",
-    "ReasonUnknown",
-    "ReleaseLocked",
-    "ReleaseNewer",
-    "ReleaseNotOurs",
-    "ReleaseRecordCorrupt",
-    "SealBroken",
-    "Unschedulable",
-    "VolumeLost",
-    "VolumePending",
-]
-"""Causes that no test brings about yet."""
+EXEMPT = {
+    "ClusterGone": "a cluster's deletion cancels what runs in it; this is what is left to say after a crash in between",
+    "ExtensionGone": "said of an operation whose record a damaged database has lost",
+}
+"""Causes that no test of the whole brings about, and why."""
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +48,8 @@ def test_every_cause_is_brought_about_by_a_test(tool: ModuleType) -> None:
     produced, known = set(tool.produced()), {*TABLE, *SERVER_CAUSES}
 
     assert set() == produced - known
-    assert sorted(COMING) == sorted(known - produced)
-    assert len(produced & set(TABLE)) >= 30
+    assert sorted(EXEMPT) == sorted(known - produced)
+    assert len(produced & set(TABLE)) >= 60
 
 
 def test_a_test_is_named_after_its_cause(tool: ModuleType) -> None:

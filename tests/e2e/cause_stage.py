@@ -26,6 +26,7 @@ from extensa.agent.kube import KubeClient
 from extensa.agent.kubeconfig import Access, read_kubeconfig
 from extensa.helm.causes import TABLE
 from extensa.helm.driver import Driver
+from extensa.link.evidence import Cause
 from extensa.link.extension import DesiredExtension, Failure, Phase, Presence
 from extensa.localcluster.model import Binaries
 
@@ -180,7 +181,7 @@ class Stage:
             await self.leaves(wanted, of=agent)
         return failure
 
-    def check(self, failure: Failure, code: str, target: str, *says: str) -> None:
+    def check(self, failure: Failure | Cause, code: str, target: str, *says: str) -> None:
         """See that a failure has this cause and target, says these words, and what to do."""
         print(f"{failure.code} [{failure.step}] at {failure.target}: {failure.message}\n    next: {failure.next_step}")
         assert (code, target) == (failure.code, failure.target), failure
@@ -242,6 +243,7 @@ class Stage:
         access.write_text(kubeconfig or self.cluster.kubeconfig.read_text())
         access.chmod(stat.S_IRUSR | stat.S_IWUSR)
         async with world(home, access, helm or self.cluster.helm, self.cluster.kubectl, wrap=wrap) as made:
+            made.link.charts = self.world.link.charts
             yield made
 
 

@@ -12,7 +12,7 @@ from extensa.agent.ledger import Ledger
 from extensa.agent.memory import Remembered
 from extensa.agent.watches import RECORDS, Topic
 from extensa.helm.causes import Finding
-from extensa.helm.health import settles
+from extensa.helm.health import Level, settles
 from extensa.helm.release import ObjectRef
 from extensa.helm.state import Sighting
 from extensa.link.extension import DesiredExtension, DriftMode
@@ -92,12 +92,13 @@ class Case:
 
     def topics(self) -> frozenset[tuple[Topic, str, str]]:
         """Return what is worth following: Helm's records of the release, and its objects; where drift is no matter,
-        only those that take time to settle.
+        only those that take time to settle, and others for as long as something is expected of them.
         """
         found = {(RECORDS, self.desired.namespace, self.desired.release)}
         whole = self.desired.drift_policy.mode is not DriftMode.OFF
         for seen in self.sighting.objects if self.sighting is not None else ():
-            if whole or settles(seen.ref.api_version, seen.ref.kind):
+            slow = settles(seen.ref.api_version, seen.ref.kind) or seen.health.level is Level.IN_PROGRESS
+            if whole or slow:
                 found.add((Topic(seen.ref.api_version, seen.ref.kind), seen.ref.namespace, seen.ref.name))
         return frozenset(found)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from extensa.agent.control import LinkError
-from extensa.agent.memory import Memory
+from extensa.agent.memory import Memory, MemoryError_
 from extensa.base.crash_points import reached
 from extensa.helm.chart import ChartFacts, read_chart
 from extensa.helm.errors import HelmError
@@ -48,7 +48,7 @@ class Charts:
         """Return the chart, fetched if it is not here.
 
         Raises `HelmError`: ``ChartNotFound`` (for the moment, when the control plane does not answer),
-        ``ChartDigestMismatch``, ``ChartUnreadable``.
+        ``ChartDigestMismatch``, ``ChartUnreadable``, ``DiskFull``.
         """
         if chart is None:
             raise HelmError("ChartNotFound", "The extension's version names no chart.")
@@ -57,11 +57,17 @@ class Charts:
             if path is None:
                 archive = await self._fetch(chart)
                 self._facts[chart.digest] = await asyncio.to_thread(read_chart, archive)
-                path = await self._memory.keep_chart(chart.digest, archive)
+                path = await self._keep(chart.digest, archive)
                 reached("agent.chart-kept")
             elif chart.digest not in self._facts:
                 self._facts[chart.digest] = await asyncio.to_thread(_read_file, path)
         return LocalChart(path, self._facts[chart.digest])
+
+    async def _keep(self, digest: str, archive: bytes) -> Path:
+        try:
+            return await self._memory.keep_chart(digest, archive)
+        except MemoryError_ as error:
+            raise HelmError(error.code, error.message, next_step=error.next_step or "", transient=True) from error
 
     async def _fetch(self, chart: Chart) -> bytes:
         name = f"{chart.name} {chart.version}"

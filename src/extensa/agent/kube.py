@@ -6,6 +6,7 @@ errors to `ClusterError`; it never tries again by itself.
 """
 
 import asyncio
+import contextlib
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from extensa.agent.kubeconfig import Access
+from extensa.helm.causes import TABLE
 from extensa.helm.errors import ClusterError
 from extensa.helm.release import ObjectRef
 
@@ -214,6 +216,23 @@ class KubeClient:
         if path is not None:
             await self._ask("DELETE", f"{path}/{ref.name}")
 
+    async def kinds(self) -> tuple[tuple[str, str], ...]:
+        """Return every kind whose objects can be listed and deleted, as (apiVersion, kind).
+
+        Of a group it is the version that the API prefers. A group whose server does not answer is left out. Raises
+        `ClusterError`.
+        """
+        answer = await self._ask("GET", "/apis")
+        versions = [found["preferredVersion"]["groupVersion"] for found in (answer or {}).get("groups") or ()]
+        known: tuple[tuple[str, str], ...] = ()
+        for version in ("v1", *versions):
+            root = f"/api/{version}" if version == "v1" else f"/apis/{version}"
+            with contextlib.suppress(ClusterError):
+                found = await self._ask("GET", root)
+                listed = (found or {}).get("resources") or ()
+                known += tuple((str(version), str(each["kind"])) for each in listed if _goes(each))
+        return known
+
     async def free(self, ref: ObjectRef) -> None:
         """Take every finalizer off an object; one that is not there is no error. Raises `ClusterError`."""
         path = await self._path(ref.api_version, ref.kind, ref.namespace)
@@ -333,6 +352,10 @@ def _decoded(content: bytes, kind: type[T]) -> T:
         ) from error
 
 
+def _goes(resource: Mapping[str, Any]) -> bool:
+    return "/" not in resource["name"] and {"list", "delete"} <= set(resource.get("verbs") or ())
+
+
 def _change(line: str) -> Change:
     try:
         event = msgspec.json.decode(line, type=_Event)
@@ -363,7 +386,7 @@ def _refusal(status: int, content: bytes, method: str, path: str) -> ClusterErro
     except msgspec.MsgspecError:
         said = content[:200].decode("utf-8", "replace")
     code, transient = _CODES.get(status, ("ApiServerError" if status >= 500 else "ObjectInvalid", status >= 500))
-    message = f"The cluster's API refused {method} {path} ({status}): {said}"
+    message = f"{TABLE[code].words.removesuffix('.')}: {method} {path} ended with {status}: {said}"
     return ClusterError(code, message, http=status, raw=said, transient=transient, owners=owners)
 
 

@@ -7,6 +7,7 @@ the data folder; one process at a time.
 """
 
 import asyncio
+import errno
 import fcntl
 import hashlib
 import os
@@ -219,5 +220,8 @@ class FileMemory:
 
 
 def _unusable(path: Path, error: OSError) -> MemoryError_:
-    step = "Free some space." if error.errno == 28 else "Make the folder writable for this user."
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        message = f"The disk is full: {path} cannot be written."
+        return MemoryError_("DiskFull", message, next_step="Free some space there; it is tried again by itself.")
+    step = "Make the folder writable for this user."
     return MemoryError_("AgentFolderUnusable", f"{path} cannot be used: {error.strerror}.", next_step=step)

@@ -106,7 +106,8 @@ def failed(
     """Return the document of a generation that was given up; ``evidence`` names what was kept of it, ``remedy`` what
     was done then.
     """
-    message = f"{failure.message} {failure.next_step}".strip()
+    at_fault = f"{failure.target}: " if failure.target.rpartition("/")[2] not in failure.message else ""
+    message = f"{at_fault}{failure.message} {failure.next_step}".strip()
     statuses = [Status(code=failure.code, message=message, level=Level.ERROR, time=now)]
     if remedy is not None:
         level = Level.WARNING if remedy.failure is not None else Level.INFORMATION

@@ -30,7 +30,7 @@ from extensa.helm.causes import Finding, finding, of_error
 from extensa.helm.cleaning import drop_aside
 from extensa.helm.driver import Driver, Place, classify
 from extensa.helm.errors import ClusterError, HelmError
-from extensa.helm.look import examine, inventories, kept, look, refreshed
+from extensa.helm.look import examine, inventories, kept, look, refreshed, search
 from extensa.helm.plan import Act, Effort, Step, next_act
 from extensa.helm.readiness import of_objects, progress
 from extensa.helm.release import Inventory, ObjectRef, ReleaseStatus
@@ -325,7 +325,9 @@ class Pursuit:
         if act.step is Step.UNINSTALL:
             await self._remember_what_leaves(cluster)
         if act.step is Step.SET_ASIDE:
-            self._case.kept = msgspec.structs.replace(self._case.kept, aside=True)
+            found = await search(cluster.kube, desired.release, desired.namespace)
+            leaving = (self._case.kept.leaving or Inventory()) | found
+            self._case.kept = msgspec.structs.replace(self._case.kept, aside=True, leaving=leaving)
             await self._tools.memory.keep(self._case.kept)
             reached("agent.aside-kept")
         if act.step not in (Step.INSTALL, Step.UPGRADE):

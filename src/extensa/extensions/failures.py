@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec.structs import replace
+
 from extensa.arm.envelope import error_object
 from extensa.clusters.model import Cluster
 from extensa.extensions.model import State
@@ -60,6 +62,7 @@ _LEADS = {
 }
 _NAMES = {State.CREATING: "installation", State.UPDATING: "upgrade", State.DELETING: "removal"}
 _LONGEST = 4000
+_NO_ANSWER = frozenset({"ApiServerUnreachable", "ClusterNotFound"})
 _SILENT = timedelta(minutes=3)
 
 
@@ -152,6 +155,14 @@ def unanswered(cluster: Cluster, progress: str, now: datetime) -> Failure:
     words = "The agent is connected but reported no outcome in time"
     said = f"{words}; the last it said: {progress}" if progress else f"{words}."
     return found("AgentWithoutOutcome", said, cluster.id)
+
+
+def from_here(failure: Failure, cluster: Cluster | None) -> Failure:
+    """Return what an agent's failure is when this side knows more of its cluster: one that is stopped cannot answer."""
+    if failure.code not in _NO_ANSWER or cluster is None or str(cluster.power).casefold() != "stopped":
+        return failure
+    message = f"The cluster '{cluster.name}' is stopped, so its API does not answer."
+    return replace(found("ClusterStopped", message, cluster.id), step=failure.step, raw=failure.raw)
 
 
 def found(code: str, message: str = "", target: str = "") -> Failure:

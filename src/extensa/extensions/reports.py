@@ -12,10 +12,11 @@ from extensa.base.clock import Clock
 from extensa.base.crash_points import reached
 from extensa.base.errors import ExtensaError, Unavailable
 from extensa.base.log import correlated, get_logger
-from extensa.extensions import orphans, records
+from extensa.extensions import failures, orphans, records
 from extensa.extensions.masking import MASK, masked
 from extensa.extensions.model import Extension
 from extensa.extensions.settle import Settled, overtaken, settle
+from extensa.extensions.source import Clusters
 from extensa.link.extension import ExtensionReports, ObservedExtension, Phase
 from extensa.store.port import Row, StaleWrite, Store
 from extensa.store.vault import Vault
@@ -45,8 +46,9 @@ def opened(vault: Vault, extension: Extension) -> dict[str, str]:
 class Reports:
     """The taking side of the first pair."""
 
-    def __init__(self, store: Store, vault: Vault, clock: Clock) -> None:
+    def __init__(self, store: Store, vault: Vault, clock: Clock, *, clusters: Clusters) -> None:
         self._store = store
+        self._clusters = clusters
         self._vault = vault
         self._clock = clock
 
@@ -77,9 +79,8 @@ class Reports:
                     return
                 continue
             operation = await active_operation(self._store, extension)
-            outcome = overtaken(extension, observed) or settle(
-                extension, operation, self._masked(extension, observed), now
-            )
+            told = await self._known_here(extension, self._masked(extension, observed))
+            outcome = overtaken(extension, observed) or settle(extension, operation, told, now)
             if outcome is None:
                 return
             reached("server.settle-decided")
@@ -115,6 +116,13 @@ class Reports:
         except StaleWrite:
             return False
         return True
+
+    async def _known_here(self, extension: Extension, observed: ObservedExtension) -> ObservedExtension:
+        """Return the report with its failure put down to what only this side knows of the cluster."""
+        if observed.failure is None:
+            return observed
+        cluster = await self._clusters.find(extension.cluster_key)
+        return replace(observed, failure=failures.from_here(observed.failure, cluster))
 
     def _masked(self, extension: Extension, observed: ObservedExtension) -> ObservedExtension:
         if extension.protected is None or observed.generation != extension.generation:

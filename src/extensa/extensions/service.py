@@ -97,7 +97,7 @@ class Extensions:
         self._clock = clock
         self._writing = Writing(store, vault, clusters=clusters, catalog=catalog, clock=clock, timeout=timeout)
         self._feeding = Feeding(store, vault, clock)
-        self._reports = Reports(store, vault, clock)
+        self._reports = Reports(store, vault, clock, clusters=clusters)
         self._sweep = Sweep(store, clusters, clock, steady)
         self._orphans = Orphans(store, clusters=clusters, clock=clock)
         self._evidence = Shelf(store, vault)

@@ -7,7 +7,7 @@ nothing but what the act names, and nothing of Helm's but a record that it sets 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from extensa.helm.look import Kube
+from extensa.helm.look import Search
 from extensa.helm.release import LABEL_OWNER, ObjectRef
 
 LABEL_ASIDE = "extensa.dev/set-aside"
@@ -16,7 +16,7 @@ _CRD = "CustomResourceDefinition"
 _LONGEST_NAME = 253
 
 
-class Hands(Kube, Protocol):
+class Hands(Search, Protocol):
     """The cluster's API as far as something is changed in it. Every method raises `ClusterError`."""
 
     async def apply(self, manifest: Mapping[str, Any]) -> None:

@@ -84,9 +84,12 @@ class Driver(Protocol):
 class CliDriver:
     """The `Driver` that starts one ``helm`` process per act."""
 
-    def __init__(self, program: Path, folder: Path) -> None:
-        """``folder`` is Helm's own home: nothing of the user's Helm is read or written."""
+    def __init__(self, program: Path, folder: Path, *, spare: float = _SPARE) -> None:
+        """``folder`` is Helm's own home: nothing of the user's Helm is read or written. ``spare`` are the seconds
+        beyond its own timeout after which Helm is ended.
+        """
         self._program = program
+        self._spare = spare
         self._folder = folder
 
     async def install(self, order: Order) -> None:
@@ -139,7 +142,7 @@ class CliDriver:
                 argv,
                 stdin=values.document if values is not None else b"",
                 env=self._environment(place),
-                timeout=limit + _SPARE,
+                timeout=limit + self._spare,
                 grace=_GRACE,
             )
         except FileNotFoundError as error:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from extensa.helm.containers import ending, troubles
+
 Object = Mapping[str, Any]
 
 _WORDS = 200
@@ -155,7 +157,12 @@ def _is(condition: Object | None, value: str) -> bool:
 def _reason(condition: Object | None) -> str:
     if condition is None:
         return ""
-    words = str(condition.get("message") or condition.get("reason") or "").strip()
+    return _short(str(condition.get("message") or condition.get("reason") or ""))
+
+
+def _short(text: str) -> str:
+    """Return the words as part of a sentence of ours, bounded."""
+    words = text.strip().partition(" preemption: ")[0].removesuffix(".")
     return words if len(words) <= _WORDS else words[:_WORDS] + "…"
 
 
@@ -183,6 +190,8 @@ def _replicated(found: Object) -> Health | None:
 
 
 def _deployment(found: Object) -> Health:
+    if _is(_condition(found, "ReplicaFailure"), "True") and (lacking := _replicated(found)) is not None:
+        return lacking
     progressing = _condition(found, "Progressing")
     if progressing is not None and progressing.get("reason") == "ProgressDeadlineExceeded":
         return _failed(_reason(progressing), "ProgressDeadlineExceeded")
@@ -190,7 +199,7 @@ def _deployment(found: Object) -> Health:
         return waiting
     want, status = _number(_spec(found), "replicas", 1), _status(found)
     if (extra := _number(status, "replicas") - _number(status, "updatedReplicas")) > 0:
-        return _waits(f"{extra} old replicas to go")
+        return _waits(f"{extra} old replica{'' if extra == 1 else 's'} to go")
     if (have := _number(status, "availableReplicas")) < want:
         return _lacks_pods(found, _count(have, want, "replicas"))
     return CURRENT
@@ -245,8 +254,9 @@ def _replica_set(found: Object) -> Health:
 
 
 def _job(found: Object) -> Health:
-    if _is(failed := _condition(found, "Failed"), "True"):
-        return _failed(_reason(failed), "JobFailed")
+    for verdict in ("Failed", "FailureTarget"):  # the second comes first: the Job has failed, its Pods still end
+        if _is(failed := _condition(found, verdict), "True"):
+            return _failed(_reason(failed), "JobFailed")
     if _is(_condition(found, "Complete"), "True") or _is(_condition(found, "Suspended"), "True"):
         return CURRENT
     want = _number(_spec(found), "completions", 1)
@@ -259,16 +269,12 @@ def _pod(found: Object) -> Health:
     if phase == "Succeeded" or (phase == "Running" and _is(_condition(found, "Ready"), "True")):
         return CURRENT
     if phase == "Failed":
-        return _failed(str(status.get("message") or status.get("reason") or "its containers ended badly"), "PodFailed")
+        return _failed(_short(ending(status)), "PodFailed")
     scheduled = _condition(found, "PodScheduled")
     if _is(scheduled, "False"):
         return _waits(f"a node: {_reason(scheduled)}", "Unschedulable")
-    for container in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
-        waiting = (container.get("state") or {}).get("waiting") or {}
-        code = _CONTAINER_CODES.get(waiting.get("reason", ""))
-        if code:
-            words = waiting.get("message") or waiting["reason"]
-            return _waits(f"container {container.get('name')}: {words}"[:_WORDS], code)
+    for code, words in troubles(status):
+        return _waits(_short(words), code)
     return _waits("its containers to be ready")
 
 
@@ -282,9 +288,10 @@ def _claim(found: Object) -> Health:
         return _waits(f"a volume for node {node}", "VolumePending")
     if volume := _spec(found).get("volumeName"):
         return _waits(f"volume {volume} to be bound to it", "VolumePending")
-    if _spec(found).get("storageClassName") is None:
+    wanted = _spec(found).get("storageClassName")
+    if wanted is None:
         return _waits("a volume: it names no StorageClass and there is no default one", "VolumePending")
-    return _waits("a volume", "VolumePending")
+    return _waits(f"a volume of StorageClass {wanted}" if wanted else "a volume", "VolumePending")
 
 
 def _service(found: Object) -> Health:
@@ -292,7 +299,8 @@ def _service(found: Object) -> Health:
         return CURRENT
     if (_status(found).get("loadBalancer") or {}).get("ingress") or _spec(found).get("externalIPs"):
         return CURRENT
-    return _waits("an address from a load balancer", "NoLoadBalancerAddress")
+    wanted = _spec(found).get("loadBalancerClass")
+    return _waits(f"an address from a load balancer{f' of class {wanted}' if wanted else ''}", "NoLoadBalancerAddress")
 
 
 def _crd(found: Object) -> Health:
@@ -352,17 +360,6 @@ def _by_conditions(found: Object) -> Health:
         return _waits(f"its controller: {_reason(ready)}".rstrip(": "))
     return CURRENT
 
-
-_CONTAINER_CODES = {
-    "ImagePullBackOff": "ImagePullFailed",
-    "ErrImagePull": "ImagePullFailed",
-    "InvalidImageName": "ImagePullFailed",
-    "ErrImageNeverPull": "ImagePullFailed",
-    "CrashLoopBackOff": "CrashLoop",
-    "CreateContainerConfigError": "ContainerConfigInvalid",
-    "CreateContainerError": "ContainerConfigInvalid",
-    "RunContainerError": "ContainerConfigInvalid",
-}
 
 _RULES: dict[tuple[str, str], Callable[[Object], Health]] = {
     ("apps", "Deployment"): _deployment,

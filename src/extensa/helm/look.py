@@ -18,6 +18,7 @@ from extensa.helm.errors import ClusterError
 from extensa.helm.health import CURRENT, Health, Level, judge, judge_claim, settles, storage_class
 from extensa.helm.readiness import Seen
 from extensa.helm.release import (
+    KEEP,
     Inventory,
     ObjectRef,
     RecordCorrupt,
@@ -48,6 +49,14 @@ class Kube(Protocol):
         self, api_version: str, kind: str, namespace: str, *, labels: str = "", bare: bool = False
     ) -> list[dict[str, Any]]:
         """Return the objects of a kind in a namespace that carry ``labels``."""
+        ...
+
+
+class Search(Kube, Protocol):
+    """The cluster's API when even the kinds of a release's objects are unknown."""
+
+    async def kinds(self) -> tuple[tuple[str, str], ...]:
+        """Return every kind whose objects can be listed and deleted, as (apiVersion, kind)."""
         ...
 
 
@@ -136,6 +145,25 @@ async def inventories(kube: Kube, namespace: str, revisions: Iterable[Revision])
     return whole
 
 
+async def search(kube: Search, release: str, namespace: str) -> Inventory:
+    """Return every object in the cluster that says it is the release's, for when no record tells.
+
+    It asks for each kind there is, so it is for the rare case. Raises `ClusterError`.
+    """
+
+    async def of_kind(api_version: str, kind: str) -> list[ObjectRef]:
+        found = await kube.list(api_version, kind, "", labels="app.kubernetes.io/managed-by=Helm", bare=True)
+        metadata = [each["metadata"] for each in found]
+        return [
+            ObjectRef(api_version, kind, each.get("namespace", ""), each["name"])
+            for each in metadata
+            if _owner(each) == (release, namespace) and (each.get("annotations") or {}).get(KEEP) != "keep"
+        ]
+
+    found = await asyncio.gather(*(of_kind(*each) for each in await kube.kinds()))
+    return Inventory(tuple(ref for refs in found for ref in refs))
+
+
 async def kept(kube: Kube, leaving: Inventory) -> tuple[ObjectRef, ...]:
     """Return what stays behind by rule: kept objects, CRDs, and claims of StatefulSets; raises `ClusterError`."""
     alive = [ref for ref in dict.fromkeys(leaving.kept) if await kube.get(ref, bare=True) is not None]
@@ -197,14 +225,18 @@ async def _left(kube: Kube, ref: ObjectRef, release: str, namespace: str, *, mar
     found = await kube.get(ref, bare=True)
     if found is None:
         return None
-    marks: Mapping[str, str] = found["metadata"].get("annotations") or {}
-    owner = marks.get("meta.helm.sh/release-name"), marks.get("meta.helm.sh/release-namespace")
+    owner = _owner(found["metadata"])
     if owner != (release, namespace) and (marked or owner != (None, None)):
         return None
     health = judge({"metadata": found["metadata"]})
     if health is CURRENT:
         health = Health(Level.IN_PROGRESS, "its deletion", "ObjectsRemain")
     return Seen(ref, health)
+
+
+def _owner(metadata: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    marks: Mapping[str, str] = metadata.get("annotations") or {}
+    return marks.get("meta.helm.sh/release-name"), marks.get("meta.helm.sh/release-namespace")
 
 
 async def _namespace(kube: Kube, name: str) -> Namespace:

@@ -5,15 +5,15 @@ Transient failures are tried again with growing pauses until the deadline; anyth
 ``remedy.py`` says what follows then. It never acts and never waits itself.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from extensa.helm.causes import Finding, finding
-from extensa.helm.health import Level
-from extensa.helm.readiness import of_objects
+from extensa.helm.health import Level, sentence
+from extensa.helm.readiness import Seen, of_objects
 from extensa.helm.release import ObjectRef
 from extensa.helm.state import Name, State, Wanted
 
@@ -304,8 +304,7 @@ def _gone(_at: At) -> Act:
 def _leftovers(at: At) -> Act:
     """Delete what Helm left, finalizers only when asked; wait for what is going, and name it when the time is up."""
     objects = at.state.objects
-    names = ", ".join(str(seen.ref) for seen in objects[:5])
-    message = f"{len(objects)} objects are still there after the release was uninstalled: {names}."
+    message = _still_there(objects)
     held = [seen.ref for seen in objects if seen.health.code == _HELD]
     failure = finding(_HELD if held else "ObjectsRemain", message, target=str(objects[0].ref), step="uninstall")
     clean = [seen.ref for seen in objects if seen.health.code != _HELD]
@@ -321,6 +320,16 @@ def _leftovers(at: At) -> Act:
     return _act(at, Step.CLEAN, message, objects=tuple(clean))
 
 
+def _still_there(objects: Sequence[Seen]) -> str:
+    """Return which objects are still there, and what holds each."""
+    count = len(objects)
+    named = [(seen, *str(seen.ref).partition(" ")) for seen in objects[:5]]
+    said = "; ".join(sentence(kind, name, seen.health) for seen, kind, _, name in named)
+    more = f"; and {count - 5} more" if count > 5 else ""
+    there = "1 object is" if count == 1 else f"{count} objects are"
+    return f"{there} still there after the release was uninstalled: {said}{more}."
+
+
 def _go_back(at: At) -> Act:
     """Go back to the last good revision."""
     reason = f"revision {at.wanted.back} was the last good one"
@@ -333,7 +342,8 @@ def _no_way_back(at: At) -> Act:
 
 
 _HELD = "FinalizerStuck"
-_HOOKS = frozenset({"HookFailed", "HookTimedOut"})
+_HOOKS = frozenset({"HookFailed", "HookTimedOut", "JobFailed", "JobUnfinished", "PodFailed", "NotReadyInTime"})
+"""What an uninstall fails of when a hook does: Helm waits for nothing else in one."""
 _APPLYING = frozenset({Step.INSTALL, Step.UPGRADE})
 ACTS = frozenset({Step.INSTALL, Step.UPGRADE, Step.ROLLBACK, Step.UNINSTALL, Step.SET_ASIDE, Step.CLEAN})
 

@@ -63,6 +63,7 @@ _TELLING = frozenset(
     {
         "ImagePullFailed",
         "CrashLoop",
+        "OutOfMemory",
         "ContainerConfigInvalid",
         "Unschedulable",
         "VolumePending",

@@ -28,7 +28,7 @@ ACT_MARK = "extensa act "
 """Stands before the act's id in a rollback's description: `helm rollback` takes no labels."""
 
 _LARGEST = 64 * 1024 * 1024
-_KEEP = "helm.sh/resource-policy"
+KEEP = "helm.sh/resource-policy"
 _HEAD = re.compile(r"^(apiVersion|kind|metadata)\s*:", re.MULTILINE)
 _NEXT_KEY = re.compile(r"^[^\s#-]", re.MULTILINE)
 _SEPARATOR = re.compile(r"^---(?:[ \t].*)?$", re.MULTILINE)
@@ -254,7 +254,7 @@ def read_manifest(manifest: str, namespace: str) -> Inventory:
         if ref is None:
             continue
         objects.append(ref)
-        if (metadata.get("annotations") or {}).get(_KEEP) == "keep":
+        if (metadata.get("annotations") or {}).get(KEEP) == "keep":
             kept.append(ref)
         if ref.kind == "StatefulSet":
             claims.extend(_claims(document, ref))

@@ -187,7 +187,8 @@ def _recorded(seen: Sighting, wanted: Wanted, now: datetime, good: Good | None, 
     if going:
         return State(Name.TERMINATING, last.version)
     if seen.release is None or last.status is ReleaseStatus.UNKNOWN:
-        return State(Name.CORRUPT, last.version, detail=f"Secret {last.secret}: {seen.corrupt or 'no such status'}")
+        detail = f"Secret {wanted.namespace}/{last.secret}: {seen.corrupt or 'no such status'}"
+        return State(Name.CORRUPT, last.version, detail=detail)
     if not ours and seen.release.status is ReleaseStatus.DEPLOYED:
         return State(Name.UNMANAGED, last.version, adoptable=True, detail=_whose(last, seen.release))
     return _by_status(seen, seen.release, wanted, now, good)

@@ -114,9 +114,13 @@ def _waiting(facts: Facts) -> str:
         return "Waiting for the controllers' first work."
     ready = sum(facts.nodes.values())
     if ready < len(facts.nodes):
-        return f"{ready} of {len(facts.nodes)} nodes are ready."
+        return f"{ready} of {_nodes(facts)} {'is' if ready == 1 else 'are'} ready."
     return "Waiting for a component that ended."
 
 
 def _running(facts: Facts) -> str:
-    return f"Running, {len(facts.nodes)} nodes ready." if facts.nodes else "Running."
+    return f"Running, {_nodes(facts)} ready." if facts.nodes else "Running."
+
+
+def _nodes(facts: Facts) -> str:
+    return f"{len(facts.nodes)} node{'' if len(facts.nodes) == 1 else 's'}"

@@ -84,9 +84,15 @@ def hook_pod_stage(stages: Iterable[Document]) -> Document:
 
 def load_balancer_stage() -> Document:
     """Return the stage that gives a LoadBalancer Service an address: the last two octets of its cluster address in
-    198.18.0.0/15, which is reserved for tests (RFC 2544) and routed nowhere.
+    198.18.0.0/15, which is reserved for tests (RFC 2544) and routed nowhere. A Service of a class is for another load
+    balancer, as on AKS.
     """
-    expressions = ("self.spec.type == 'LoadBalancer'", "!has(self.metadata.deletionTimestamp)", _NO_ADDRESS)
+    expressions = (
+        "!has(self.spec.loadBalancerClass)",
+        "self.spec.type == 'LoadBalancer'",
+        "!has(self.metadata.deletionTimestamp)",
+        _NO_ADDRESS,
+    )
     template = f"loadBalancer:\n  ingress:\n  - ip: {_ADDRESS}\n    ipMode: VIP\n"
     return {
         "apiVersion": "kwok.x-k8s.io/v1alpha1",

@@ -99,6 +99,10 @@ class FakeApi:
         else:
             self.remove(ref.kind, ref.name, namespace=ref.namespace)
 
+    async def kinds(self) -> tuple[tuple[str, str], ...]:
+        self._hear()
+        return ("apps/v1", "Deployment"), ("v1", "ConfigMap"), ("v1", "Secret")
+
     async def free(self, ref: ObjectRef) -> None:
         self._hear()
         found = self.objects.get((ref.kind, "" if ref.kind in _BARE else ref.namespace, ref.name))

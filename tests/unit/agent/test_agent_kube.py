@@ -128,6 +128,30 @@ async def test_deleting_what_is_not_there_is_no_error(kube: KubeClient, wire: Lo
     assert "DELETE" == wire.asked[-1].method
 
 
+async def test_finalizers_are_taken_off_by_a_merge(kube: KubeClient, server: Server, wire: Loopback) -> None:
+    server.put("/apis/apps/v1/namespaces/ns/deployments/web", {})
+    await kube.free(WEB)
+    asked = wire.asked[-1]
+
+    assert ("PATCH", "application/merge-patch+json") == (asked.method, asked.headers["content-type"])
+    assert {"metadata": {"finalizers": None}} == json.loads(asked.body)
+
+
+async def test_every_kind_that_can_be_listed_and_deleted_is_known(kube: KubeClient, server: Server) -> None:
+    whole = {"verbs": ["list", "delete", "get"], "namespaced": True}
+    server.kinds["/api/v1"] = [
+        {"name": "pods", "kind": "Pod", **whole},
+        {"name": "pods/log", "kind": "Pod", **whole},
+        {"name": "bindings", "kind": "Binding", "namespaced": True, "verbs": ["create"]},
+    ]
+    server.kinds["/apis/apps/v1"] = [{"name": "deployments", "kind": "Deployment", **whole}]
+    groups = [{"preferredVersion": {"groupVersion": version}} for version in ("apps/v1", "away.example.com/v1")]
+    server.put("/apis", {"groups": groups})
+    server.found["/apis/away.example.com/v1"] = Answered(status=503)
+
+    assert (("v1", "Pod"), ("apps/v1", "Deployment")) == await kube.kinds()
+
+
 async def test_the_version_is_told(kube: KubeClient) -> None:
     assert "v1.37.1" == await kube.version()
 

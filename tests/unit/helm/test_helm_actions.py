@@ -9,9 +9,18 @@ from extensa.helm.actions import Work, perform
 from extensa.helm.driver import Order, Place
 from extensa.helm.errors import HelmError
 from extensa.helm.plan import Act, Step
-from extensa.helm.release import ACT_MARK, LABEL_ACT, LABEL_DIGEST, LABEL_GENERATION, LABEL_OWNER, LABEL_UID
+from extensa.helm.release import (
+    ACT_MARK,
+    LABEL_ACT,
+    LABEL_DIGEST,
+    LABEL_GENERATION,
+    LABEL_OWNER,
+    LABEL_UID,
+    ObjectRef,
+)
 from extensa.helm.state import Wanted
 from extensa.helm.values import nest
+from unit.agent.doubles import FakeApi
 
 PLACE = Place(Path("/k"), Path("/c"), "ns", "r")
 WANTED = Wanted("r", "ns", "uid", "owner", 7, "digest", present=True, create_namespace=True)
@@ -105,3 +114,33 @@ async def test_without_a_chart_nothing_is_installed() -> None:
 async def test_waiting_is_no_act() -> None:
     with pytest.raises(ValueError, match="no act"):
         await perform(Door(), Act(Step.WAIT, "x"), WORK, timeout=30)
+
+
+async def test_what_helm_does_not_do_is_done_by_hand() -> None:
+    api = FakeApi()
+    api.put("ConfigMap", "a")
+    api.put("Secret", "record", labels={"owner": "helm"})
+    work = replace(WORK, hands=api, record="record")
+    leftover = ObjectRef("v1", "ConfigMap", "ns", "a")
+
+    assert await perform(Door(), Act(Step.CLEAN, "x", objects=(leftover,)), work, timeout=30) is None
+    assert await perform(Door(), Act(Step.SET_ASIDE, "x"), work, timeout=30) is None
+    assert ([], ["extensa.aside.record"]) == (api.names("ConfigMap"), api.names("Secret"))
+
+
+async def test_a_cluster_that_refuses_is_an_outcome_too() -> None:
+    api = FakeApi()
+    api.silent = True
+    found = await perform(Door(), Act(Step.SET_ASIDE, "x"), replace(WORK, hands=api, record="r"), timeout=30)
+
+    assert found is not None
+    assert ("ApiServerUnreachable", True) == (found.code, found.transient)
+
+
+async def test_what_exists_is_taken_over_only_when_adoption_was_asked_for() -> None:
+    door = Door()
+    for adopt, force in ((False, False), (False, True), (True, False)):
+        work = replace(WORK, wanted=replace(WANTED, adopt=adopt))
+        await perform(door, Act(Step.UPGRADE, "x", force=force), work, timeout=30)
+
+    assert [(False, False), (False, True), (True, True)] == [(o.take_over, o.force) for o in door.orders]

@@ -201,10 +201,8 @@ async def test_a_missing_program_is_told_with_what_to_do(tmp_path: Path) -> None
     assert "HelmMissing" == caught.value.code
 
 
-async def test_an_act_past_its_time_is_stopped(
-    driver: CliDriver, stub: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("extensa.helm.driver._SPARE", 0.0)
+async def test_an_act_past_its_time_is_stopped(stub: Stub, tmp_path: Path) -> None:
+    driver = CliDriver(stub.program, tmp_path / "home", spare=0.0)
     stub.does("time.sleep(60)")
     with pytest.raises(HelmError) as caught:
         await driver.uninstall(place(tmp_path), timeout=1)

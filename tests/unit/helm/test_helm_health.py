@@ -39,7 +39,7 @@ CASES: list[tuple[str, dict[str, Any], Level, str]] = [
         WAITS,
         "1 of 2 replicas",
     ),
-    ("some old", thing(*D, spec={"replicas": 2}, status={**FULL, "replicas": 3}), WAITS, "1 old replicas to go"),
+    ("some old", thing(*D, spec={"replicas": 2}, status={**FULL, "replicas": 3}), WAITS, "1 old replica to go"),
     (
         "changed meanwhile",
         thing(*D, spec={"replicas": 2}, status=FULL, generation=2),
@@ -170,7 +170,7 @@ CASES: list[tuple[str, dict[str, Any], Level, str]] = [
         "claim waits",
         thing("v1", "PersistentVolumeClaim", spec={"storageClassName": "c"}, status={"phase": "Pending"}),
         WAITS,
-        "a volume",
+        "a volume of StorageClass c",
     ),
     (
         "claim of no class",
@@ -381,12 +381,13 @@ def test_the_verdict_on(found: dict[str, Any], level: Level, words: str) -> None
     assert (level, words) == (judge(found).level, judge(found).waits_for)
 
 
+VOLUME = "a volume of StorageClass slow"
 CLAIM = thing("v1", "PersistentVolumeClaim", spec={"storageClassName": "slow"}, status={"phase": "Pending"})
 
 
 @pytest.mark.parametrize(
     ("mode", "level", "words"),
-    [("WaitForFirstConsumer", NOW, ""), ("Immediate", WAITS, "a volume"), (None, WAITS, "a volume")],
+    [("WaitForFirstConsumer", NOW, ""), ("Immediate", WAITS, VOLUME), (None, WAITS, VOLUME)],
 )
 def test_a_claim_that_nobody_uses_yet_is_what_it_should_be(mode: str | None, level: Level, words: str) -> None:
     assert "slow" == storage_class(CLAIM)
@@ -422,6 +423,81 @@ def test_long_words_of_a_controller_are_cut() -> None:
     found = thing("example.com/v1", "Widget", status=condition("Ready", "False", "x" * 1000))
 
     assert len(judge(found).waits_for) < 250
+
+
+def pod(container: dict[str, Any], **status: Any) -> dict[str, Any]:
+    return thing("v1", "Pod", status={"containerStatuses": [{"name": "m", **container}], **status})
+
+
+CRASH = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s restarting"}}
+
+
+@pytest.mark.parametrize(
+    ("found", "code", "words"),
+    [
+        (pod({"state": CRASH}), "CrashLoop", "container m: back-off 40s restarting"),
+        (
+            pod({"state": CRASH, "restartCount": 1, "lastState": {"terminated": {"exitCode": 3, "reason": "Error"}}}),
+            "CrashLoop",
+            "container m: it ends with exit code 3, restarted 1 time",
+        ),
+        (
+            pod({"state": CRASH, "restartCount": 2, "lastState": {"terminated": {"reason": "OOMKilled"}}}),
+            "OutOfMemory",
+            "container m: it was ended for want of memory, restarted 2 times",
+        ),
+        (
+            pod({"state": {"waiting": {"reason": "ErrImagePull", "message": "not found."}}}),
+            "ImagePullFailed",
+            "container m: not found",
+        ),
+        (pod({"state": {"waiting": {"reason": "PodInitializing"}}}), "NotReadyInTime", "its containers to be ready"),
+        (
+            pod({"state": {"terminated": {"exitCode": 2}}}, phase="Failed"),
+            "PodFailed",
+            "container m ended with exit code 2",
+        ),
+        (pod({}, phase="Failed", reason="Evicted"), "PodFailed", "Evicted"),
+        (pod({}, phase="Failed"), "PodFailed", "its containers ended badly"),
+        (
+            pod({}, conditions=[{"type": "PodScheduled", "status": "False", "message": "0/1. preemption: no."}]),
+            "Unschedulable",
+            "a node: 0/1",
+        ),
+        (
+            thing("v1", "PersistentVolumeClaim", spec={"storageClassName": "fast"}, status={"phase": "Pending"}),
+            "VolumePending",
+            "a volume of StorageClass fast",
+        ),
+        (
+            thing("v1", "Service", spec={"type": "LoadBalancer", "loadBalancerClass": "e.com/x"}),
+            "NoLoadBalancerAddress",
+            "an address from a load balancer of class e.com/x",
+        ),
+        (
+            thing("batch/v1", "Job", status=condition("FailureTarget", "True", "longer than specified deadline")),
+            "JobFailed",
+            "longer than specified deadline",
+        ),
+        (
+            thing(
+                *D,
+                spec={"replicas": 1},
+                status={
+                    "observedGeneration": 1,
+                    "conditions": [
+                        {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: q"},
+                        {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"},
+                    ],
+                },
+            ),
+            "PodsRefused",
+            "1 of 1 updated replicas: exceeded quota: q",
+        ),
+    ],
+)
+def test_a_verdict_names_its_cause(found: dict[str, Any], code: str, words: str) -> None:
+    assert (code, words) == (judge(found).code, judge(found).waits_for)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from extensa.helm.causes import Finding, finding
 from extensa.helm.health import Health, Level
-from extensa.helm.plan import MOST_ACTS, Effort, Step, next_act
+from extensa.helm.plan import FAILED_FOR, MOST_ACTS, Effort, Step, next_act
 from extensa.helm.readiness import Seen
 from extensa.helm.release import ObjectRef
 from extensa.helm.state import Name, State, Wanted
@@ -257,3 +257,130 @@ def test_an_unreachable_cluster_is_asked_less_and_less_often() -> None:
         return (until - now).total_seconds()
 
     assert [1.0, 5.0, 30.0] == [pause(0), pause(20), pause(300)]
+
+
+def back_to(revision: int = 3) -> Wanted:
+    return replace(wanted(), back=revision)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (Name.ABSENT, Step.GIVE_UP),
+        (Name.UNMANAGED, Step.GIVE_UP),
+        (Name.IN_SYNC, Step.DONE),
+        (Name.OUT_OF_SYNC, Step.ROLLBACK),
+        (Name.DRIFTED, Step.WAIT),
+        (Name.PROGRESSING, Step.WAIT),
+        (Name.UNHEALTHY, Step.WAIT),
+        (Name.FAILED_INSTALL, Step.ROLLBACK),
+        (Name.FAILED_UPGRADE, Step.ROLLBACK),
+        (Name.FAILED_ROLLBACK, Step.ROLLBACK),
+        (Name.FAILED_UNINSTALL, Step.ROLLBACK),
+        (Name.HALF_UNINSTALLED, Step.ROLLBACK),
+        (Name.UNINSTALLED, Step.ROLLBACK),
+        (Name.LOCKED, Step.ROLLBACK),
+        (Name.LOCKED_ELSEWHERE, Step.WAIT),
+        (Name.LEFTOVERS, Step.GIVE_UP),
+        (Name.CORRUPT, Step.SET_ASIDE),
+        (Name.NEWER, Step.GIVE_UP),
+        (Name.TERMINATING, Step.GIVE_UP),
+        (Name.UNREACHABLE, Step.WAIT),
+    ],
+)
+def test_every_state_has_one_next_act_on_the_way_back(name: Name, expected: Step) -> None:
+    act = next_act(state(name), back_to(), EFFORT, NOW)
+
+    assert expected is act.step
+    assert (3 if expected is Step.ROLLBACK else 0) == act.revision
+
+
+def test_a_rollback_that_fails_for_good_is_not_repeated() -> None:
+    failed = EFFORT.after(Step.ROLLBACK, NOW, ONCE)
+
+    assert Step.GIVE_UP is next_act(state(Name.FAILED_ROLLBACK), back_to(), failed, NOW).step
+
+
+MISSING = Seen(WAITING.ref, Health(Level.NOT_FOUND, "it to exist", "ObjectMissing"))
+WELL = Seen(WAITING.ref, Health(Level.CURRENT))
+
+
+def test_what_is_missing_is_applied_again_three_times_with_growing_pauses() -> None:
+    seen, effort, now, pauses = state(Name.DRIFTED, objects=(MISSING,)), EFFORT, NOW, []
+    while (act := next_act(seen, wanted(), effort, now)).step is Step.UPGRADE:
+        assert act.force
+        effort = effort.after(Step.UPGRADE, now)
+        waiting = next_act(seen, wanted(), effort, now)
+        assert waiting.until is not None
+        pauses.append((waiting.until - now).total_seconds())
+        now = waiting.until
+
+    assert ([1, 2, 4], Step.GIVE_UP) == (pauses[:3], act.step)
+    assert act.failure is not None
+    assert "ObjectMissing" == act.failure.code
+
+
+@pytest.mark.parametrize(("seen", "expected"), [(WELL, Step.DONE), (WAITING, Step.WAIT), (BROKEN, Step.WAIT)])
+def test_fields_that_were_changed_are_set_once(seen: Seen, expected: Step) -> None:
+    drifted = state(Name.DRIFTED, objects=(seen,))
+
+    assert Step.UPGRADE is next_act(drifted, wanted(), EFFORT, NOW).step
+    assert expected is next_act(drifted, wanted(), EFFORT.after(Step.UPGRADE, NOW), NOW).step
+
+
+@pytest.mark.parametrize("code", ["HookFailed", "HookTimedOut", "JobFailed"])
+def test_a_hook_in_the_way_of_an_uninstall_is_left_out_when_there_is_no_other_way(code: str) -> None:
+    failed = EFFORT.after(Step.UNINSTALL, NOW, finding(code))
+    stuck = state(Name.FAILED_UNINSTALL)
+    going = wanted(present=False)
+
+    assert next_act(stuck, wanted(), failed, NOW).skip_hooks
+    assert next_act(stuck, replace(going, remove_finalizers=True), failed, NOW).skip_hooks
+    assert Step.GIVE_UP is next_act(stuck, going, failed, NOW).step
+
+
+def test_what_is_left_is_deleted_by_name_and_what_is_held_is_waited_for() -> None:
+    left = Seen(WAITING.ref, Health(Level.IN_PROGRESS, "its deletion", "ObjectsRemain"))
+    held = Seen(BROKEN.ref, Health(Level.IN_PROGRESS, "a finalizer", "FinalizerStuck"))
+    both, going = state(Name.LEFTOVERS, objects=(left, held)), wanted(present=False)
+    act = next_act(both, going, EFFORT, NOW)
+    again = next_act(both, going, EFFORT.after(Step.CLEAN, NOW), NOW)
+
+    assert (Step.CLEAN, (left.ref,)) == (act.step, act.objects)
+    assert (Step.WAIT, NOW + timedelta(seconds=1)) == (again.step, again.until)
+    assert Step.WAIT is next_act(state(Name.LEFTOVERS, objects=(held,)), going, EFFORT, NOW).step
+
+
+def test_finalizers_are_taken_off_after_a_moment_when_that_was_asked_for() -> None:
+    held = Seen(BROKEN.ref, Health(Level.IN_PROGRESS, "a finalizer", "FinalizerStuck"))
+    seen, going = state(Name.LEFTOVERS, objects=(held,)), replace(wanted(present=False), remove_finalizers=True)
+    early = next_act(seen, going, EFFORT, NOW)
+    late = next_act(seen, going, EFFORT, NOW + FAILED_FOR)
+
+    assert (Step.WAIT, NOW + FAILED_FOR) == (early.step, early.until)
+    assert (Step.CLEAN, (held.ref,)) == (late.step, late.objects)
+
+
+def test_a_release_of_somebody_elses_is_taken_over_only_if_it_may_be() -> None:
+    theirs = state(Name.UNMANAGED, detail="somebody else (chart c 1, revision 1)")
+    act = next_act(replace(theirs, adoptable=True), wanted(), EFFORT, NOW)
+    refused = next_act(theirs, wanted(), EFFORT, NOW).failure
+
+    assert (Step.UPGRADE, True) == (act.step, act.force)
+    assert refused is not None
+    assert "it belongs to somebody else (chart c 1, revision 1)." in refused.message
+
+
+def test_what_holds_somebody_elses_objects_is_set_aside_and_never_uninstalled() -> None:
+    adopting = replace(wanted(), adopt=True)
+
+    assert Step.SET_ASIDE is next_act(state(Name.LOCKED), adopting, EFFORT, NOW).step
+    assert Step.UPGRADE is next_act(state(Name.FAILED_INSTALL, install_hooks=True), adopting, EFFORT, NOW).step
+
+
+def test_a_record_that_cannot_be_set_aside_is_given_up_with_the_reason() -> None:
+    failed = EFFORT.after(Step.SET_ASIDE, NOW, finding("ObjectInvalid"))
+    act = next_act(state(Name.CORRUPT), wanted(), failed, NOW)
+
+    assert act.failure is not None
+    assert "ObjectInvalid" == act.failure.code

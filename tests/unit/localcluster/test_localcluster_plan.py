@@ -67,10 +67,11 @@ def test_a_phase_is_an_outcome_only_at_rest(power: Power, expected: ClusterPhase
     ("facts", "act", "expected"),
     [
         (WELL, Act.REST, "Running, 2 nodes ready."),
+        (replace(WELL, nodes={"a": True}), Act.REST, "Running, 1 node ready."),
         (replace(WELL, nodes={}), Act.REST, "Running."),
         (replace(WELL, api_ready=False), Act.WAIT, "Waiting for the API server to become ready."),
         (replace(WELL, controllers_ready=False), Act.WAIT, "Waiting for the controllers' first work."),
-        (replace(WELL, nodes={"a": True, "b": False}), Act.WAIT, "1 of 2 nodes are ready."),
+        (replace(WELL, nodes={"a": True, "b": False}), Act.WAIT, "1 of 2 nodes is ready."),
         (replace(WELL, failing="ComponentFailed"), Act.WAIT, "Waiting for a component that ended."),
         (replace(WELL, power=Power.STOPPED), Act.REST, "Stopped."),
         (replace(WELL, power=Power.ABSENT), Act.REST, "Gone."),

@@ -76,7 +76,8 @@ def test_a_load_balancer_s_address_is_derived_from_its_cluster_address() -> None
     template = stage["spec"]["steps"][0]["patch"]["template"]
     assert '198.18.{{ trimPrefix "10.0." .spec.clusterIP }}' in template
     assert "ipMode: VIP" in template
-    assert "self.spec.type == 'LoadBalancer'" == expressions(stage)[0]["cel"]["expression"]
+    asked = [each["cel"]["expression"] for each in expressions(stage)]
+    assert ["!has(self.spec.loadBalancerClass)", "self.spec.type == 'LoadBalancer'"] == asked[:2]
 
 
 def test_what_was_given_is_not_changed() -> None:
