@@ -1,19 +1,19 @@
 """`make bench`: every figure we name, measured beside its peer in one run, as a table.
 
-Name rows to run only those: ``python -m bench requests releases resting settled start``.
+Name rows to run only those: ``python -m bench requests releases engine resting settled start``.
 """
 
 import sys
 import tempfile
 from pathlib import Path
 
-from bench import releases, requests, resting, settled
+from bench import releases, releases_at_scale, requests, resting, settled
 from bench.installation import CHARTS, installed, server_alone
 from bench.table import Row, printed
 from extensa.client.chart import pack
 
 SAMPLE = CHARTS / "hello" / "1.0.0"
-PARTS = ("releases", "requests", "start", "resting", "settled")
+PARTS = ("releases", "engine", "requests", "start", "resting", "settled")
 FLEET = [f"fleet-{n}" for n in range(4)]
 RESTING = FLEET + [f"rest-{n}" for n in range(6)]
 
@@ -25,7 +25,9 @@ def say(sentence: str) -> None:
 
 def measured(parts: list[str], archive: Path) -> list[Row]:
     """Run the parts asked for, the cheap and quiet ones first, and return their rows."""
-    rows: list[Row] = []
+    rows = releases_at_scale.measure(say) if "engine" in parts else []
+    if parts == ["engine"]:
+        return rows
     with installed() as bench:
         say("creating the clusters to measure on")
         bench.make_clusters(FLEET[:1] if parts == ["settled"] else FLEET)

@@ -1,7 +1,7 @@
 """An agent in a process of its own, for tests that kill it: wants are read from a file, words are written to one.
 
-Started as ``python agent_process.py FOLDER KUBECONFIG HELM``: ``FOLDER/wants.json`` holds an `ExtensionFeed`, charts
-are in ``FOLDER/charts``, every report is a line of ``FOLDER/words.jsonl``.
+Started as ``python agent_process.py FOLDER KUBECONFIG HELM [ENGINE]``: ``FOLDER/wants.json`` holds an `ExtensionFeed`,
+charts are in ``FOLDER/charts``, every report is a line of ``FOLDER/words.jsonl``.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from extensa.agent.memory import FileMemory
 from extensa.agent.reconcile import Tools
 from extensa.base.clock import utc_now
 from extensa.helm.driver import CliDriver
+from extensa.helm.engine import EngineDriver
 from extensa.link.extension import ExtensionFeed, ExtensionReports
 from extensa.link.question import QuestionFeed
 
@@ -56,12 +57,13 @@ class FileLink:
             raise LinkError("NotFound", "no such chart", http=404, transient=False) from error
 
 
-async def main(folder: Path, kubeconfig: Path, helm: Path) -> None:
+async def main(folder: Path, kubeconfig: Path, helm: Path, engine: Path | None = None) -> None:
     """Run until killed."""
     link = FileLink(folder)
     memory = FileMemory(folder / "agent")
+    home = folder / "agent" / "helm"
     tools = Tools(
-        driver=CliDriver(helm, folder / "agent" / "helm"),
+        driver=EngineDriver(engine, home) if engine is not None else CliDriver(helm, home),
         clusters=Clusters(lambda _: kubeconfig, folder / "agent" / "kube"),
         charts=Charts(link, memory),
         memory=memory,
@@ -72,4 +74,4 @@ async def main(folder: Path, kubeconfig: Path, helm: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*(Path(argument) for argument in sys.argv[1:4])))
+    asyncio.run(main(*(Path(argument) for argument in sys.argv[1:5])))

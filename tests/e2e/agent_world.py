@@ -20,6 +20,7 @@ from extensa.agent.reconcile import Tools
 from extensa.base import processes
 from extensa.base.clock import utc_now
 from extensa.helm.driver import CliDriver, Driver
+from extensa.helm.engine import EngineDriver
 from extensa.link.extension import DesiredExtension, FailurePolicy, ObservedExtension, OnFailure, Phase, Presence
 from extensa.link.sealing import Sealed, public_key, seal
 from unit.agent.fake_link import FakeLink
@@ -39,7 +40,10 @@ class World:
     kubectl: Path
     parallel: int = 4
     wrap: Callable[[Driver], Driver] = field(default=lambda driver: driver)
+    engine: Path | None = None
+    suffix: str = ""
     key: str = ""
+    driver: Driver | None = None
     agent: Agent | None = None
     memory: FileMemory | None = None
     task: asyncio.Task[None] | None = None
@@ -48,8 +52,10 @@ class World:
         """Start the agent in its folder."""
         self.memory = FileMemory(self.folder / "agent")
         self.key = await self.memory.private_key()
+        home = self.folder / "agent" / "helm"
+        self.driver = CliDriver(self.helm, home) if self.engine is None else EngineDriver(self.engine, home)
         tools = Tools(
-            driver=self.wrap(CliDriver(self.helm, self.folder / "agent" / "helm")),
+            driver=self.wrap(self.driver),
             clusters=Clusters(self.kubeconfig_of, self.folder / "agent" / "kube"),
             charts=Charts(self.link, self.memory),
             memory=self.memory,
@@ -66,6 +72,8 @@ class World:
         self.task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self.task
+        if isinstance(self.driver, EngineDriver):
+            await self.driver.close()
         self.memory.close()
 
     def kubeconfig_of(self, uid: str) -> Path:
@@ -98,6 +106,7 @@ class World:
         archive = archive if archive is not None else pack("hello", HELLO)
         found = described(archive, chart)
         self.link.charts[found.digest] = archive
+        name += self.suffix
         uid = uid or str(uuid.uuid5(uuid.NAMESPACE_OID, name))
         return DesiredExtension(
             uid=uid,
@@ -173,9 +182,11 @@ async def world(
     *,
     parallel: int = 4,
     wrap: Callable[[Driver], Driver] = lambda driver: driver,
+    engine: Path | None = None,
+    suffix: str = "",
 ) -> AsyncIterator[World]:
-    """Run an agent for the length of a block."""
-    made = World(FakeLink(), folder, kubeconfig, helm, kubectl, parallel, wrap)
+    """Run an agent for the length of a block, with an engine if one is given."""
+    made = World(FakeLink(), folder, kubeconfig, helm, kubectl, parallel, wrap, engine, suffix)
     made.add_cluster()
     await made.start()
     try:

@@ -254,11 +254,15 @@ async def opened(binaries: Binaries, folder: Path) -> AsyncIterator[Stage]:
     try:
         await bring_up(cluster, calling_webhooks(binaries, folder / "programs"))
         kubeconfig = cluster.layout.kubeconfig("admin")
-        real = RealCluster(kubeconfig, binaries.kubectl, binaries.helm, cluster.url, cluster.layout.folder, _UID)
+        assert binaries.engine is not None
+        programs = (binaries.kubectl, binaries.helm)
+        real = RealCluster(kubeconfig, *programs, cluster.url, cluster.layout.folder, _UID, binaries.engine)
         api = Api(read_kubeconfig(kubeconfig.read_text(), kubeconfig.parent))
         (folder / "agent").mkdir()
         async with (
-            world(folder / "agent", kubeconfig, binaries.helm, binaries.kubectl, parallel=10) as agent,
+            world(
+                folder / "agent", kubeconfig, binaries.helm, binaries.kubectl, parallel=10, engine=binaries.engine
+            ) as agent,
             serve_webhooks() as webhooks,
         ):
             await api.apply(STILL)

@@ -35,7 +35,8 @@ def real_cluster(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -
         try:
             loop.call(bring_up(cluster, binaries), timeout=90)
             kubeconfig = cluster.layout.kubeconfig("admin")
-            yield RealCluster(kubeconfig, binaries.kubectl, binaries.helm, cluster.url, folder, uid)
+            assert binaries.engine is not None, "the Helm engine was not built"
+            yield RealCluster(kubeconfig, binaries.kubectl, binaries.helm, cluster.url, folder, uid, binaries.engine)
         finally:
             loop.call(cluster.stop(), timeout=60)
 

@@ -33,6 +33,7 @@ class RealCluster:
     url: str
     folder: Path
     uid: str
+    engine: Path
 
     def run_kubectl(self, *arguments: str, check: bool = True) -> str:
         """Run kubectl on the cluster and return what it printed; a failure fails the test unless ``check`` is off."""

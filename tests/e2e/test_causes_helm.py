@@ -13,8 +13,8 @@ import pytest
 
 from e2e.cause_stage import Stage, produces
 from e2e.charts_made_here import DEPLOYMENT, hook, pack
+from e2e.helm_processes import acting
 from e2e.small_disk import small_disk
-from e2e.test_agent_crashes import helm_children
 from extensa.helm.driver import CliDriver, Driver, Order, Place
 
 pytestmark = pytest.mark.cluster
@@ -70,7 +70,7 @@ async def test_release_locked(stage: Stage) -> None:
 
     target = f"Release {first.namespace}/{first.release}"
     await stage.fails(changed, "ReleaseLocked", target, leaves=False)
-    for pid in helm_children(first.release):
+    for pid in acting(first.release):
         os.kill(pid, signal.SIGTERM)
     await theirs
     await stage.leaves(await stage.recovers(changed, timeout=60))
@@ -146,7 +146,7 @@ async def test_helm_timed_out(stage: Stage) -> None:
 
         async def stop() -> None:
             if "pending-install" in await stage.statuses(wanted):
-                for pid in helm_children(wanted.release):
+                for pid in acting(wanted.release):
                     os.kill(pid, signal.SIGSTOP)
 
         async with meanwhile(stop):
@@ -161,14 +161,15 @@ async def test_helm_killed(stage: Stage) -> None:
     wanted = stage.wanted(PLAIN, timeout=4)
 
     async def kill() -> None:
-        for pid in helm_children(wanted.release):
+        for pid in acting(wanted.release):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
-    async with meanwhile(kill):
-        target = f"Release {wanted.namespace}/{wanted.release}"
-        await stage.fails(wanted, "HelmKilled", target, "signal 9", leaves=False)
-    await stage.leaves(await stage.recovers(wanted, timeout=60))
+    async with stage.another("killed") as agent:  # with a helm an act: the stage's engine is at work for everybody
+        async with meanwhile(kill):
+            target = f"Release {wanted.namespace}/{wanted.release}"
+            await stage.fails(wanted, "HelmKilled", target, "signal 9", of=agent, leaves=False)
+        await stage.leaves(await stage.recovers(wanted, of=agent, timeout=60), of=agent)
 
 
 @produces("HelmMissing")

@@ -12,7 +12,8 @@ import pytest
 from e2e.agent_fixtures import agent, begin
 from e2e.agent_world import STAY, World
 from e2e.charts_made_here import DEPLOYMENT, HELLO, hook, pack
-from e2e.test_agent_crashes import HOOKED, Apart, apart, eventually, free, helm_children, hook_began, status
+from e2e.helm_processes import acting
+from e2e.test_agent_crashes import HOOKED, Apart, apart, eventually, free, hook_began, status
 from extensa.agent.memory import Remembered
 from extensa.helm import remedy
 from extensa.link.extension import DesiredExtension, FailurePolicy, ObservedExtension, OnFailure, Phase
@@ -142,7 +143,7 @@ async def test_to_hold_cancels_helm_and_what_is_there_is_told(agent: World) -> N
     agent.link.want(held)
     told = await agent.outcome(held, Phase.HELD, within=30)
 
-    assert [] == helm_children("holds")
+    assert [] == acting("holds")
     assert ("failed-install", None) == ((await status(agent, held))[-1] + "-install", told.failure)
     await asyncio.sleep(1)
     assert ["failed"] == await status(agent, held)

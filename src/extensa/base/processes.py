@@ -12,12 +12,15 @@ import functools
 import os
 import signal
 import subprocess
+from asyncio import StreamReader, StreamWriter
 from asyncio.subprocess import Process
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
+_PIECE = 64 * 1024
+_LONGEST_WORDS = 512 * 1024
 _ORPHANED = 137
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -30,6 +33,16 @@ class Finished:
     stdout: bytes
     stderr: bytes
     timed_out: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A child that is talked with: what it hears and what it says. ``keeping`` ends with its standard error."""
+
+    child: Process
+    hears: StreamWriter
+    says: StreamReader
+    keeping: asyncio.Task[None]
 
 
 def _die_with(parent: int) -> None:
@@ -125,6 +138,44 @@ async def spawn(
             start_new_session=True,
             preexec_fn=_dying_with_us(),
         )
+
+
+async def converse(argv: Sequence[str], *, env: Mapping[str, str], log: Path, longest_line: int) -> Conversation:
+    """Start a long-lived child to talk with, line by line, on its standard input and output; it dies with us.
+
+    What it says on standard error is kept in ``log``, which only we may read: the last half MiB at least, in all a MiB
+    at most, the older part beside it with ``.1`` behind its name. Raises `OSError` when it cannot be started.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    child = await asyncio.create_subprocess_exec(
+        *argv,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        limit=longest_line,
+        env=dict(env),
+        start_new_session=True,
+        preexec_fn=_dying_with_us(),
+    )
+    if child.stdin is None or child.stdout is None or child.stderr is None:
+        raise OSError("the child cannot be talked with")
+    keeping = asyncio.create_task(_keep(child.stderr, log), name="last words")
+    return Conversation(child, child.stdin, child.stdout, keeping)
+
+
+async def _keep(source: StreamReader, log: Path) -> None:
+    while piece := await source.read(_PIECE):
+        with contextlib.suppress(OSError):  # a disk that is full is no reason to let the child wait for us
+            _append(log, piece)
+
+
+def _append(log: Path, piece: bytes) -> None:
+    log.touch(mode=0o600)
+    if log.stat().st_size + len(piece) > _LONGEST_WORDS:
+        log.replace(log.with_name(f"{log.name}.1"))
+        log.touch(mode=0o600)
+    with log.open("ab") as sink:
+        sink.write(piece)
 
 
 async def stop(child: Process, *, grace: float = 5.0) -> None:

@@ -48,7 +48,12 @@ class Settings:
     helm_releases: str = _setting(
         "EXTENSA_HELM_RELEASES", "Base address of upstream's Helm release files; empty: not tried.", ""
     )
-    helm_parallel: str = _setting("EXTENSA_HELM_PARALLEL", "Helm acts at once per agent process.", "4")
+    helm_driver: str = _setting(
+        "EXTENSA_HELM_DRIVER", "auto, engine or cli; auto: our Helm engine where its program is, else helm.", "auto"
+    )
+    helm_parallel: str = _setting(
+        "EXTENSA_HELM_PARALLEL", "Helm acts at once per agent process; default: 16 with the engine, 4 with helm.", ""
+    )
     helm_timeout: str = _setting("EXTENSA_HELM_TIMEOUT", "Seconds a release may take to become ready.", "600")
     cluster_profile: str = _setting(
         "EXTENSA_CLUSTER_PROFILE",
@@ -98,6 +103,13 @@ class Settings:
         """The URL that stands in tokens, metadata and operation links, without a trailing slash."""
         scheme = "http" if self.plain else "https"
         return (self.public_url or f"{scheme}://localhost:{self.host_and_port[1]}").rstrip("/")
+
+    @property
+    def driver(self) -> str:
+        """Who does Helm's acts: auto, engine or cli; raises `ValueError` for anything else."""
+        if self.helm_driver not in ("auto", "engine", "cli"):
+            raise ValueError(f"EXTENSA_HELM_DRIVER must be auto, engine or cli, not {self.helm_driver!r}")
+        return self.helm_driver
 
     @property
     def plain(self) -> bool:

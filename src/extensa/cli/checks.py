@@ -34,7 +34,11 @@ def settings_make_sense(settings: Settings, home: Home) -> Sequence[Finding]:
         wrong.append(str(error))
     if settings.log_level not in _LOG_LEVELS:
         wrong.append(f"EXTENSA_LOG_LEVEL must be one of {', '.join(_LOG_LEVELS)}, not {settings.log_level!r}")
-    numbers = {"EXTENSA_HELM_PARALLEL": settings.helm_parallel, "EXTENSA_HELM_TIMEOUT": settings.helm_timeout}
+    try:
+        settings.driver  # noqa: B018 - as above
+    except ValueError as error:
+        wrong.append(str(error))
+    numbers = {"EXTENSA_HELM_PARALLEL": settings.helm_parallel or "4", "EXTENSA_HELM_TIMEOUT": settings.helm_timeout}
     wrong += [f"{name} must be a whole number, not {value!r}" for name, value in numbers.items() if not value.isdigit()]
     advice = "Correct it; docs/settings.md lists every setting."
     found = [Finding(FAIL, "settings", message, advice, "SettingInvalid") for message in wrong]

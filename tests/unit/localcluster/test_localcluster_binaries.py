@@ -11,7 +11,7 @@ from extensa.localcluster import build, toolchain
 from extensa.localcluster.binaries import available_versions, find_binaries, last_failure, missing, ready_binaries
 from extensa.localcluster.errors import BinariesError, ClusterError
 from extensa.localcluster.model import Binaries
-from extensa.localcluster.recipe import PACKAGES, Recipe
+from extensa.localcluster.recipe import PACKAGES, Recipe, read_recipe
 from unit.localcluster.binaries_world import archive, calls, make_go, make_recipe, serving, sha256
 
 
@@ -295,3 +295,63 @@ def test_a_program_that_may_not_be_run_counts_as_missing(tmp_path: Path) -> None
     folder = named_folder(tmp_path)
     (folder / "helm").chmod(0o644)
     assert ["helm"] == missing(Binaries(folder, "1.36.4", folder / "stages"))
+
+
+@pytest.fixture
+def with_engine(recipe: Recipe) -> Recipe:
+    """The recipe with our engine's sources beside it."""
+    (recipe.folder / "helm-engine").mkdir()
+    (recipe.folder / "helm-engine" / "main.go").write_text("package main\n")
+    return read_recipe(recipe.folder, machine="x86_64")
+
+
+async def test_our_engine_is_built_beside_the_others(tmp_path: Path, with_engine: Recipe, go: Path) -> None:
+    found = await find_binaries(Settings(), recipe=with_engine)
+    assert cached(tmp_path, with_engine) / with_engine.engine == found.engine
+    assert "built ./helm-engine\n" == found.engine.read_text()
+    assert found == await find_binaries(Settings(), recipe=with_engine)
+    assert 8 == len([line for line in calls(go) if line.startswith("build")])
+
+
+async def test_another_state_of_the_engine_is_another_program_and_the_rest_stays(
+    recipe: Recipe, with_engine: Recipe, go: Path
+) -> None:
+    first = await find_binaries(Settings(), recipe=with_engine)
+    go.with_name("calls").unlink()
+    (recipe.folder / "helm-engine" / "main.go").write_text("package main // changed\n")
+    changed = read_recipe(recipe.folder, machine="x86_64")
+    second = await find_binaries(Settings(), recipe=changed)
+    assert first.folder == second.folder
+    assert first.engine != second.engine
+    assert ["./helm-engine"] == [line.split()[-1] for line in calls(go) if line.startswith("build")]
+
+
+async def test_without_a_go_at_hand_none_is_fetched_for_the_engine_alone(
+    with_engine: Recipe, go: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = await find_binaries(Settings(), recipe=with_engine)
+    assert found.engine is not None
+    found.engine.unlink()
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert None is (await find_binaries(Settings(), recipe=with_engine)).engine
+
+
+async def test_an_engine_that_cannot_be_built_is_done_without(with_engine: Recipe, go: Path) -> None:
+    (await find_binaries(Settings(), recipe=with_engine)).folder.joinpath(with_engine.engine).unlink()
+    go.with_name("fails").write_text("main.go:7: undefined: x\n")
+    said: list[str] = []
+    found = await find_binaries(Settings(), recipe=with_engine, progress=said.append)
+    assert None is found.engine
+    assert any("Helm's own program is used instead." in line and "undefined: x" in line for line in said)
+
+
+async def test_a_named_folder_may_bring_an_engine_and_none_is_built_for_it(
+    tmp_path: Path, with_engine: Recipe, go: Path
+) -> None:
+    folder = named_folder(tmp_path)
+    settings = Settings(kubernetes_binaries=str(folder))
+    assert None is (await find_binaries(settings, recipe=with_engine)).engine
+    (folder / "helm-engine").write_text("engine")
+    (folder / "helm-engine").chmod(0o755)
+    assert folder / "helm-engine" == (await find_binaries(settings, recipe=with_engine)).engine
+    assert [] == [line for line in calls(go) if line.startswith("build")]
