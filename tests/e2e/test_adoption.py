@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from e2e.agent_fixtures import agent, begin
+from e2e.agent_fixtures import begin
 from e2e.agent_world import World
 from e2e.charts_made_here import DEPLOYMENT, HELLO, pack
-from e2e.test_agent_crashes import status
+from e2e.test_agent_crashes import agent, status
 from e2e.test_agent_main_road import CRD, WIDGET
 from extensa.link.extension import DesiredExtension, ObservedExtension, Phase
 
@@ -62,13 +62,14 @@ async def test_objects_that_exist_are_refused_by_name_and_taken_over_when_asked(
     refused = await outcome_of(agent, wanted)
     assert refused.failure is not None
     assert ("OwnedByAnother", None) == (refused.failure.code, refused.remedy)
-    assert "ConfigMap ns-objects/objects-settings" == refused.failure.target
+    assert f"ConfigMap {wanted.namespace}/{wanted.release}-settings" == refused.failure.target
     assert "theirs" == (await settings_of(agent, wanted))["data"]["plain"]
     taken = await outcome_of(agent, agent.desired("objects", generation=2, settings={"number": "7"}, adopt=True))
 
     assert Phase.READY is taken.phase
     found = await settings_of(agent, wanted)
-    assert ("7", "objects") == (found["data"]["plain"], found["metadata"]["annotations"]["meta.helm.sh/release-name"])
+    marks = found["metadata"]["annotations"]
+    assert ("7", wanted.release) == (found["data"]["plain"], marks["meta.helm.sh/release-name"])
 
 
 async def test_what_was_taken_over_is_not_uninstalled_by_a_failure(agent: World) -> None:

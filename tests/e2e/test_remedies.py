@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from e2e.agent_fixtures import agent, begin
+from e2e.agent_fixtures import Begin, agent, begin
 from e2e.agent_world import STAY, World
 from e2e.charts_made_here import DEPLOYMENT, HELLO, hook, pack
 from e2e.helm_processes import acting
+from e2e.real_cluster import RealCluster
 from e2e.test_agent_crashes import HOOKED, Apart, apart, eventually, free, hook_began, status
 from extensa.agent.memory import Remembered
 from extensa.helm import remedy
@@ -66,7 +67,7 @@ async def test_a_failed_upgrade_goes_back_to_what_was_healthy(agent: World) -> N
     assert failed.failure is not None
     assert (Phase.FAILED, "rollback", 1, "1.0.0") == (failed.phase, *done(failed))
     assert ["superseded", "superseded", "deployed"] == await status(agent, wanted)
-    spec = (await agent.get("deployment", "back-to", "-n", wanted.namespace))["spec"]
+    spec = (await agent.get("deployment", wanted.release, "-n", wanted.namespace))["spec"]
     assert (2, None) == (spec["replicas"], spec["template"]["spec"].get("nodeSelector"))
     assert {"Current"} == {each.health for each in failed.objects}
     await asyncio.sleep(2)
@@ -275,6 +276,14 @@ async def test_an_uninstall_whose_hook_fails_has_a_way_out(agent: World) -> None
 
     assert Phase.GONE is (await outcome_of(agent, gone)).phase
     assert [] == await left(agent, gone)
+
+
+async def test_either_driver_puts_right_and_finds_the_way_out(begin: Begin, real_cluster: RealCluster) -> None:
+    agent = await begin(engine=real_cluster.engine, suffix="-e")
+
+    await test_a_failed_upgrade_goes_back_to_what_was_healthy(agent)
+    await test_a_rollback_that_fails_is_told_and_the_next_generation_gets_out_of_it(agent)
+    await test_an_uninstall_whose_hook_fails_has_a_way_out(agent)
 
 
 async def test_hooks_leave_nothing_behind(agent: World) -> None:
