@@ -47,7 +47,8 @@ def measure(say: Callable[[str], None], *, parallel: int = AT_ONCE) -> list[Row]
         say("the same with a helm process an act")
         cli = asyncio.run(_by_agent(ground, None, "cli", parallel))
         say("the same with helm --wait by hand")
-        hand = by_hand(ground.binaries.helm, ground.kubeconfig, ground.folder)
+        pool = by_hand(ground.binaries.helm, ground.kubeconfig, ground.folder)
+        hand = {act: run() for act, run in pool.items()}
     rows = []
     for act in ACTS:
         ours, other, theirs = engine[act], cli[act], hand[act]
