@@ -183,7 +183,6 @@ class Stage:
 
     def check(self, failure: Failure | Cause, code: str, target: str, *says: str) -> None:
         """See that a failure has this cause and target, says these words, and what to do."""
-        print(f"{failure.code} [{failure.step}] at {failure.target}: {failure.message}\n    next: {failure.next_step}")
         assert (code, target) == (failure.code, failure.target), failure
         assert [] == [word for word in says if word not in f"{failure.message} {failure.next_step}"], failure
         assert failure.next_step, failure
