@@ -171,13 +171,13 @@ async def test_a_release_taken_away_by_hand_comes_back(agent: World) -> None:
 
 
 async def test_a_release_changed_by_hand_is_made_ours_again(agent: World) -> None:
-    wanted = agent.desired("hand", settings={"number": "1"})
+    wanted = agent.desired("by-hand", settings={"number": "1"})
     agent.link.want(wanted)
     await agent.outcome(wanted)
     chart = agent.folder / "hand.tgz"
     chart.write_bytes(pack("hello", HELLO))
     await agent.run_helm(
-        "upgrade", "hand", str(chart), "-n", wanted.namespace, "--set", "number=2", "--force-conflicts"
+        "upgrade", "by-hand", str(chart), "-n", wanted.namespace, "--set", "number=2", "--force-conflicts"
     )
     for _ in range(100):
         if len(await agent.history(wanted)) == 3:
@@ -185,7 +185,7 @@ async def test_a_release_changed_by_hand_is_made_ours_again(agent: World) -> Non
         await asyncio.sleep(0.1)
 
     assert ["superseded", "superseded", "deployed"] == [r["status"] for r in await agent.history(wanted)]
-    assert "1" == (await agent.get("cm", "hand-settings", "-n", wanted.namespace))["data"]["plain"]
+    assert "1" == (await agent.get("cm", "by-hand-settings", "-n", wanted.namespace))["data"]["plain"]
 
 
 async def test_a_release_that_is_not_ours_is_left_alone(agent: World) -> None:
