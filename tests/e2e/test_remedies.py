@@ -78,7 +78,7 @@ async def test_a_failed_upgrade_goes_back_to_what_was_healthy(agent: World) -> N
 
 async def test_a_failed_install_leaves_nothing_but_its_evidence(agent: World) -> None:
     settings = {"stuck": "true", "hookDeadline": "1"}
-    wanted = agent.desired("away", archive=HOOKED, chart="hooked", settings=settings)
+    wanted = agent.desired("never-was", archive=HOOKED, chart="hooked", settings=settings)
     failed = await outcome_of(agent, wanted)
 
     assert failed.failure is not None
