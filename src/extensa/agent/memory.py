@@ -160,7 +160,7 @@ class FileMemory:
         """See `Memory.keep`."""
         path = self._file(kept.desired.resource_id)
         try:
-            await asyncio.to_thread(write_file, path, msgspec.json.encode(kept))
+            await _written(path, msgspec.json.encode(kept))
         except OSError as error:
             raise _unusable(path, error) from error
 
@@ -174,7 +174,7 @@ class FileMemory:
         """See `Memory.keep_evidence`."""
         path = self._folder / "evidence" / f"{self._file(resource_id).stem}.{evidence.id}.json"
         try:
-            await asyncio.to_thread(write_file, path, msgspec.json.encode(evidence))
+            await _written(path, msgspec.json.encode(evidence))
             for old in self._evidence_files(resource_id)[:-MOST_KEPT]:
                 old.unlink(missing_ok=True)
         except OSError as error:
@@ -199,7 +199,7 @@ class FileMemory:
         """See `Memory.keep_chart`."""
         path = self._chart_file(digest)
         try:
-            await asyncio.to_thread(write_file, path, archive)
+            await _written(path, archive)
         except OSError as error:
             raise _unusable(path, error) from error
         return path
@@ -221,6 +221,18 @@ class FileMemory:
 
     def _chart_file(self, digest: str) -> Path:
         return self._folder / "charts" / f"{hashlib.sha256(digest.encode()).hexdigest()[:40]}.tgz"
+
+
+async def _written(path: Path, content: bytes) -> None:
+    """Write in a thread, and be cancelled only when it has ended: a file that is forgotten next must not come back."""
+    writing = asyncio.ensure_future(asyncio.to_thread(write_file, path, content))
+    try:
+        await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await asyncio.wait((writing,))
+        if not writing.cancelled() and (error := writing.exception()) is not None:
+            _log.warning("a file could not be written", file=str(path), error=str(error))
+        raise
 
 
 def _unusable(path: Path, error: OSError) -> MemoryError_:

@@ -1,5 +1,7 @@
 """The memory outlives the process, holds no secret in the open, and belongs to one process at a time."""
 
+import asyncio
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,7 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from extensa.agent import memory as agent_memory
 from extensa.agent.memory import FileMemory, MemoryError_, Outcome, Remembered
+from extensa.base import home
 from extensa.helm.release import Inventory, ObjectRef
 from extensa.link.extension import Failure, Phase
 from unit.agent.test_agent_prepare import DESIRED, sealed
@@ -117,3 +121,24 @@ async def test_what_was_half_written_when_the_agent_was_killed_is_cleared_away(t
     assert [] == [each for each in half if each.exists()]
     assert [FULL] == await second.load()
     second.close()
+
+
+async def test_what_is_forgotten_does_not_come_back_from_a_write_that_was_cancelled(
+    memory: FileMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = home.write_file
+
+    def slow(path: Path, content: bytes) -> None:
+        time.sleep(0.1)
+        write(path, content)
+
+    monkeypatch.setattr(agent_memory, "write_file", slow)
+    keeping = asyncio.create_task(memory.keep(FULL))
+    await asyncio.sleep(0.02)
+    keeping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await keeping
+    await memory.forget(FULL.desired.resource_id)
+    await asyncio.sleep(0.15)
+
+    assert [] == await memory.load()
