@@ -37,6 +37,7 @@ _CALM = (8.0, 25.0)
 _AGAIN = timedelta(seconds=15)
 _NEXT_TURN = (2.0, 4.0)
 _LARGE = 200_000
+_STEADY = 3
 
 
 class Rehearsed(Protocol):
@@ -151,7 +152,7 @@ async def _compare_one(
     if not drift.kept_fields(drift.unmatched(manifest, live), named, rules):
         return Compared(made)
     try:
-        rehearsal = await kube.rehearse(ref, manifest, manager=MANAGER)
+        rehearsal, live = await _rehearsed(kube, ref, manifest, live)
     except ClusterError as error:
         if error.transient:
             raise
@@ -160,6 +161,24 @@ async def _compare_one(
         return Compared(made)
     if rehearsal.after is None:
         return Compared(made)
+    made = mark(ref, live["metadata"])
     fields = drift.kept_fields(drift.changes(rehearsal.after, live), named, rules)
     told = (drift.as_drift(named, each, mask, manager=drift.owner(each, rehearsal.owners)) for each in fields)
     return Compared(made, tuple(told))
+
+
+async def _rehearsed(
+    kube: Stage, ref: ObjectRef, manifest: Mapping[str, Any], live: dict[str, Any]
+) -> tuple[Rehearsed, dict[str, Any]]:
+    """Return a rehearsal and the object that it began from: what a controller wrote in between is no drift."""
+    for _ in range(_STEADY):
+        rehearsal = await kube.rehearse(ref, manifest, manager=MANAGER)
+        again = await kube.get(ref)
+        if again is None or _edition(again) == _edition(live):
+            break
+        live = again
+    return rehearsal, live
+
+
+def _edition(found: Mapping[str, Any]) -> Any:
+    return found["metadata"].get("resourceVersion")

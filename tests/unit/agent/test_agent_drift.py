@@ -168,7 +168,25 @@ async def test_what_has_changed_is_compared_at_once_and_alone(api: Api, looks: L
 
     assert ("ConfigMap", "one", "ns", "/data/a") == (found.kind, found.name, found.namespace, found.path)
     assert ('"1"', '"2"', "kubectl-edit") == (found.wanted, found.found, found.manager)
-    assert ["get sh.helm.release.v1.r.v1", "get one", "rehearse one as helm"] == api.asked
+    assert ["get sh.helm.release.v1.r.v1", "get one", "rehearse one as helm", "get one"] == api.asked
+
+
+async def test_what_a_controller_writes_while_it_is_rehearsed_is_no_drift(
+    api: Api, looks: Looks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.put("ConfigMap", "one", {"data": {"a": "2"}})
+    rehearse = api.rehearse
+
+    async def meanwhile(ref: ObjectRef, manifest: Mapping[str, Any], *, manager: str) -> Rehearsal:
+        if api.objects["ConfigMap", "one"]["data"].get("by") is None:
+            api.put("ConfigMap", "one", {"data": {"a": "2", "by": "a controller"}})
+        after = await rehearse(ref, manifest, manager=manager)
+        assert after.after is not None
+        return Rehearsal({**after.after, "data": {"a": "1", "by": "a controller"}}, {})
+
+    monkeypatch.setattr(api, "rehearse", meanwhile)
+
+    assert ["/data/a"] == [each.path for each in (await looks.look(NOW, changed="one")).drift]
 
 
 async def test_everything_is_compared_at_once_where_that_is_asked_for(api: Api, looks: Looks) -> None:
