@@ -81,6 +81,7 @@ class Installation:
             "EXTENSA_HOME": str(self.home.path),
             "EXTENSA_LISTEN": f"127.0.0.1:{self.port}",
             "EXTENSA_CLUSTER_PROFILE": "light",
+            "EXTENSA_HELM_DRIVER": "cli",  # with the engine a release was seen held too long: docs/faults.md
             "PYTHONUNBUFFERED": "1",
             crash_points.VARIABLE: str(self.order),
             **self.settings,
