@@ -150,7 +150,7 @@ async def test_drift_is_listed_field_by_field(cp: ControlPlane) -> None:
     await report(cp, Phase.READY, drift=[drift], drift_count=7)
 
     found = await act(cp, "listDrift")
-    assert (7, "/data/a", '"******"') == (found["count"], found["value"][0]["path"], found["value"][0]["found"])
+    assert (7, "/data/a", '"********"') == (found["count"], found["value"][0]["path"], found["value"][0]["found"])
     assert found["observedAt"]
     assert {"count": 7} == (await cp.ask("GET", cp.extension, V)).json()["properties"]["drift"]
 

@@ -18,9 +18,10 @@ import yaml
 
 from extensa.agent.ledger import Compared, Ledger
 from extensa.base.log import get_logger
+from extensa.base.masking import Masker
 from extensa.helm import drift
 from extensa.helm.drift import Field, Ignore
-from extensa.helm.errors import ClusterError, Masker
+from extensa.helm.errors import ClusterError
 from extensa.helm.health import Level
 from extensa.helm.look import Kube, mark
 from extensa.helm.readiness import Seen

@@ -16,8 +16,9 @@ import yaml
 from extensa.agent import excerpts
 from extensa.agent.observed import object_healths, pinned
 from extensa.base.ids import new_id
+from extensa.base.masking import Masker
 from extensa.helm.causes import Finding
-from extensa.helm.errors import ClusterError, Masker
+from extensa.helm.errors import ClusterError
 from extensa.helm.health import Level
 from extensa.helm.look import Kube
 from extensa.helm.manifest import hidden

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from extensa.base.masking import Masker
 from extensa.helm.causes import Finding
-from extensa.helm.errors import Masker
 from extensa.helm.release import LABEL_ACT, Revision
 from extensa.helm.state import Sighting
 from extensa.link.evidence import (

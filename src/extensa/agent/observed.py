@@ -11,9 +11,9 @@ from datetime import datetime
 import msgspec
 
 from extensa.agent.ledger import MOST_CORRECTIONS, WITHIN
+from extensa.base.masking import Masker
 from extensa.helm.causes import TABLE, Fault, Finding
 from extensa.helm.drift import MOST_FIELDS
-from extensa.helm.errors import Masker
 from extensa.helm.health import Level as Health
 from extensa.helm.readiness import Seen
 from extensa.helm.release import ObjectRef

@@ -25,9 +25,10 @@ from extensa.agent.reporter import Reporter
 from extensa.base.crash_points import reached
 from extensa.base.ids import new_id
 from extensa.base.log import correlated, get_logger
+from extensa.base.masking import Masker
 from extensa.helm import remedy
 from extensa.helm.causes import Finding, finding, of_error
-from extensa.helm.errors import HelmError, Masker
+from extensa.helm.errors import HelmError
 from extensa.helm.health import Level
 from extensa.helm.readiness import of_objects
 from extensa.helm.release import LABEL_ACT

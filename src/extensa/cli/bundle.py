@@ -5,7 +5,6 @@ Files of the data folder are not copied, but for the last lines of logs. As a la
 all secrets that the data folder holds.
 """
 
-import base64
 import io
 import json
 import os
@@ -20,9 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+import yaml
 
 from extensa.base.errors import ExtensaError, Refused
 from extensa.base.home import Home
+from extensa.base.masking import MASK, masker
 from extensa.base.settings import manual
 from extensa.cli import daemons, evidence
 from extensa.cli.doctor import findings, line
@@ -35,10 +36,10 @@ from extensa.client import paths
 _LINES = 2000
 _MOST_EVIDENCE = 50
 _SHORTEST_SECRET = 8
-_HIDDEN = "********"
 _SECRET_SETTING = re.compile(r"SECRET|TOKEN|PASSWORD|KEY", re.IGNORECASE)
 _SECRET_FIELD = re.compile(r"secret|token|password|protected|kubeconfig|envelope|private", re.IGNORECASE)
 _LARGEST_SECRET_FILE = 1024 * 1024
+_CLUSTER_SECRETS = ("*.kubeconfig", "*.key", "*.pem", "encryption.yaml")
 
 _Part = Callable[[Session], Iterator[tuple[str, str]]]
 
@@ -82,7 +83,7 @@ def bundle(session: Session, /, output: Path | None) -> None:
 
 def packed(session: Session) -> bytes:
     """Return the archive."""
-    hide = mask(secrets_of(session.home))
+    hide = masker(secrets_of(session.home), shortest=_SHORTEST_SECRET) or str
     sink = io.BytesIO()
     with tarfile.open(fileobj=sink, mode="w:gz") as archive:
         for name, text in _files(session):
@@ -103,21 +104,20 @@ def secrets_of(home: Home) -> set[str]:
             text = path.read_text(encoding="utf-8", errors="replace")
         except OSError:
             continue
-        try:
-            found |= set(_leaves(json.loads(text), ""))
-        except ValueError:
+        document = _document(path, text)
+        if document is None:
             found |= {part for part in text.split() if len(part) >= 2 * _SHORTEST_SECRET}
+        else:
+            found |= set(_leaves(document, ""))
     return found
 
 
-def mask(secrets: set[str]) -> Callable[[str], str]:
-    """Return what hides each of ``secrets`` in a text, also in base64."""
-    spelled = {each for each in secrets if len(each) >= _SHORTEST_SECRET}
-    spelled |= {base64.b64encode(each.encode()).decode().rstrip("=") for each in spelled}
-    if not spelled:
-        return str
-    pattern = re.compile("|".join(re.escape(each) for each in sorted(spelled, key=len, reverse=True)))
-    return lambda text: pattern.sub(_HIDDEN, text)
+def _document(path: Path, text: str) -> Any:
+    """Return what a JSON or YAML file holds, None for any other."""
+    try:
+        return yaml.safe_load(text) if path.name.endswith(("kubeconfig", ".yaml")) else json.loads(text)
+    except (ValueError, yaml.YAMLError):
+        return None
 
 
 def redacted(value: Any) -> Any:
@@ -127,7 +127,7 @@ def redacted(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     return {
-        key: _HIDDEN if isinstance(each, str) and each and _SECRET_FIELD.search(key) else redacted(each)
+        key: MASK if isinstance(each, str) and each and _SECRET_FIELD.search(key) else redacted(each)
         for key, each in value.items()
     }
 
@@ -155,7 +155,7 @@ def _settings(session: Session) -> Iterator[tuple[str, str]]:
 def _setting(name: str, value: str | None) -> str:
     if value is None:
         return "(default)"
-    return _HIDDEN if _SECRET_SETTING.search(name) else re.sub(r"//[^/@]*@", f"//{_HIDDEN}@", value)
+    return MASK if _SECRET_SETTING.search(name) else re.sub(r"//[^/@]*@", f"//{MASK}@", value)
 
 
 def _status(session: Session) -> Iterator[tuple[str, str]]:
@@ -203,9 +203,10 @@ _PARTS: dict[str, _Part] = {
 
 
 def _secret_files(home: Home) -> Iterator[Path]:
-    yield from (home.owner_credential, home.token_cache, home.agent / "key")
+    yield from (home.owner_credential, home.token_cache, home.agent / "key", home.kubeconfig)
     yield from (home.link_credential(kind) for kind in ("host", "agent"))
-    for folder, pattern in ((home.keys, "*"), (home.azure_config, "*.json")):
+    folders = ((home.keys, "*"), (home.azure_config, "*.json"), *((home.clusters, each) for each in _CLUSTER_SECRETS))
+    for folder, pattern in folders:
         yield from (path for path in sorted(folder.rglob(pattern)) if path.is_file())
 
 
@@ -223,7 +224,7 @@ def _leaves(value: Any, name: str) -> Iterator[str]:
 
 _PUBLIC_FIELD = re.compile(
     r"endpoint|authority|name|tenant|client_?id|subscription|appid|expires|active|kind|^id$|url|environment|realm|target|"
-    r"type|account|_at$|_on$|cloud|user$|state|^kid$|algorithm",
+    r"type|account|_at$|_on$|cloud|user$|state|^kid$|algorithm|server$|certificate|context|version",
     re.IGNORECASE,
 )
 

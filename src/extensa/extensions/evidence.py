@@ -17,8 +17,9 @@ from extensa.base.clock import Clock, arm_time
 from extensa.base.errors import ExtensaError, NotFound, Unavailable
 from extensa.base.ids import new_id
 from extensa.base.log import correlated, get_logger
+from extensa.base.masking import masker
 from extensa.extensions import records
-from extensa.extensions.masking import blotted, blotter
+from extensa.extensions.masking import blotted
 from extensa.extensions.model import Extension
 from extensa.extensions.reports import opened
 from extensa.extensions.source import Questions
@@ -195,7 +196,7 @@ class Collector:
     def _masked(self, extension: Extension, found: Evidence) -> Evidence:
         """The second look for protected values; when they cannot be known, foreign words are not kept."""
         try:
-            blot = blotter(opened(self._vault, extension).values())
+            blot = masker(opened(self._vault, extension).values())
         except ExtensaError:
             cause = msgspec.structs.replace(found.cause, raw="")
             notes = [

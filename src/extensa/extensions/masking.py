@@ -4,25 +4,18 @@ The agent masks what it sends; this is the second lock on the same door, for a c
 does not expect. Also masked are the encodings that Kubernetes and Helm use when they quote a value.
 """
 
-import base64
-import json
-import re
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from msgspec.structs import replace
 
+from extensa.base.masking import masker
 from extensa.link.extension import Failure, ObjectHealth, ObservedExtension
-
-MASK = "******"
-_SHORT = 4
-_LINE = 8
 
 
 def masked(observed: ObservedExtension, secrets: Iterable[str]) -> ObservedExtension:
     """Return ``observed`` with each of ``secrets`` blotted out of every text in it."""
-    blot = blotter(secrets)
+    blot = masker(secrets)
     if blot is None:
         return observed
     remedy = observed.remedy
@@ -51,7 +44,7 @@ def _plain(failure: Failure | None, blot: Callable[[str], str]) -> Failure | Non
 
 def masked_objects(objects: Iterable[ObjectHealth], secrets: Iterable[str]) -> list[ObjectHealth]:
     """Return ``objects`` with each of ``secrets`` blotted out of every text in them."""
-    blot = blotter(secrets)
+    blot = masker(secrets)
     return [each if blot is None else _blotted(each, blot) for each in objects]
 
 
@@ -68,34 +61,3 @@ def blotted(value: Any, blot: Callable[[str], str]) -> Any:
     if isinstance(value, dict):
         return {key: blotted(each, blot) for key, each in value.items()}
     return value
-
-
-def blotter(secrets: Iterable[str]) -> Callable[[str], str] | None:
-    """Return what blots all spellings of all secrets out of a text; None when there is nothing to look for.
-
-    Only what a text holds becomes an expression: one for every spelling of a large secret takes seconds to compile.
-    """
-    spellings = sorted({spelling for secret in secrets for spelling in _spellings(secret)}, key=len)
-    if not spellings:
-        return None
-    lengths = [len(spelling) for spelling in spellings]
-
-    def blot(text: str) -> str:
-        held = [each for each in spellings[: bisect_right(lengths, len(text))] if each in text]
-        return _pattern(held).sub(MASK, text) if held else text
-
-    return blot
-
-
-def _pattern(spellings: Sequence[str]) -> re.Pattern[str]:
-    """One expression for all of ``spellings``, longest first, so that no part of one shields the rest."""
-    alternatives = (re.escape(s) if len(s) >= _SHORT else rf"(?<!\w){re.escape(s)}(?!\w)" for s in reversed(spellings))
-    return re.compile("|".join(alternatives))
-
-
-def _spellings(secret: str) -> set[str]:
-    lines = {line.strip() for line in secret.splitlines() if len(line.strip()) >= _LINE}
-    plain = {secret, secret.strip(), *lines} - {""}
-    quoted = {json.dumps(text)[1:-1] for text in plain}
-    encoded = {base64.b64encode(text.encode()).decode() for text in plain}
-    return plain | quoted | encoded

@@ -12,8 +12,9 @@ from extensa.base.clock import Clock
 from extensa.base.crash_points import reached
 from extensa.base.errors import ExtensaError, Unavailable
 from extensa.base.log import correlated, get_logger
+from extensa.base.masking import MASK
 from extensa.extensions import failures, orphans, records
-from extensa.extensions.masking import MASK, masked
+from extensa.extensions.masking import masked
 from extensa.extensions.model import Extension
 from extensa.extensions.settle import Settled, overtaken, settle
 from extensa.extensions.source import Clusters

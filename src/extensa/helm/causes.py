@@ -8,7 +8,8 @@ table does not leave this room; a test holds every row to a message and a next s
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from extensa.helm.errors import ForeignError, Masker
+from extensa.base.masking import Masker
+from extensa.helm.errors import ForeignError
 
 
 class Fault(StrEnum):

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
-from extensa.helm.errors import Masker
+from extensa.base.masking import Masker
 from extensa.helm.manifest import HIDDEN
 from extensa.helm.release import ObjectRef
 from extensa.link.extension import Drift

@@ -1,25 +1,17 @@
-"""The two doors on the cluster's side, and the masking of what must not leave them.
+"""The two doors on the cluster's side.
 
     ExtensaError
     ├── HelmError       the ``helm`` program did not do what it was asked         (driver.py, values.py, chart.py)
     └── ClusterError    the cluster's API did not answer, or answered with a no   (agent/kube.py)
 
-Both carry a code of the table in ``causes.py``, whether trying again may help, and the foreign words as ``raw``.
-Masking stands here because foreign words are where a secret could hide; it refuses to let a protected value through.
+Both carry a code of the table in ``causes.py``, whether trying again may help, and the foreign words as ``raw``, which
+is where a secret could hide: who raises one has masked it.
 """
 
-import base64
-import json
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 
 from extensa.base.errors import ExtensaError
 
-Masker = Callable[[str], str]
-"""Returns its text with every protected value replaced."""
-
-_MASK = "********"
-_LONG = 6
 _RAW_LIMIT = 4096
 
 
@@ -60,39 +52,7 @@ class ClusterError(ForeignError):
         self.owners: Mapping[str, str] = owners or {}
 
 
-def masker(secrets: Iterable[str]) -> Masker:
-    """Return a function that hides every one of ``secrets`` in a text, as it is, quoted or in base64.
-
-    Values shorter than six characters are hidden only where they stand as a word of their own: replacing every ``1``
-    would make the text unreadable and tell the value all the same.
-    """
-    long: set[str] = set()
-    short: set[str] = set()
-    for secret in secrets:
-        for piece in {secret, *secret.splitlines()}:
-            if len(piece) >= _LONG:
-                long |= _disguises(piece)
-            elif piece.strip():
-                short.add(piece)
-    parts = [re.escape(text) for text in sorted(long, key=len, reverse=True)]
-    parts += [rf"(?<!\w){re.escape(text)}(?!\w)" for text in sorted(short, key=len, reverse=True)]
-    if not parts:
-        return _unchanged
-    pattern = re.compile("|".join(parts))
-    return lambda text: pattern.sub(_MASK, text)
-
-
 def shortened(raw: str) -> str:
     """Return the end of ``raw``, where programs say why they stopped, within 4 KiB."""
     text = raw.strip()
     return text if len(text) <= _RAW_LIMIT else "… " + text[-_RAW_LIMIT:]
-
-
-def _unchanged(text: str) -> str:
-    return text
-
-
-def _disguises(secret: str) -> set[str]:
-    quoted = json.dumps(secret)[1:-1]
-    encoded = base64.b64encode(secret.encode()).decode()
-    return {secret, quoted, json.dumps(quoted)[1:-1], encoded, encoded.rstrip("=")}

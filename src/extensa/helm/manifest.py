@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
-from extensa.helm.errors import Masker
+from extensa.base.masking import MASK, Masker
 
-HIDDEN = "********"
+HIDDEN = MASK
 _SEPARATOR = re.compile(r"^---(?:[ \t].*)?$", re.MULTILINE)
 _COMMENTS = re.compile(r"\A(?:\s*#[^\n]*\n)+")
 _SECRET_PARTS = ("data", "stringData")

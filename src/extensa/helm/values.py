@@ -17,7 +17,8 @@ from typing import Any
 import msgspec
 
 from extensa.base.errors import Problem, Problems
-from extensa.helm.errors import HelmError, Masker, masker
+from extensa.base.masking import Masker, masker
+from extensa.helm.errors import HelmError
 
 _DEEPEST = 30
 _LONGEST_LIST = 65536
@@ -65,7 +66,7 @@ def nest(settings: Mapping[str, str], protected: Mapping[str, str], injected: Ma
             "SettingInvalid", " ".join(problem.message for problem in problems.found), target=_targets(problems.found)
         )
     arguments = tuple(f"{_argument(path)}={value}" for path, value in exact.items())
-    return Values(msgspec.json.encode(values, order="deterministic"), arguments, masker(protected.values()))
+    return Values(msgspec.json.encode(values, order="deterministic"), arguments, masker(protected.values()) or str)
 
 
 def parse_key(key: str) -> Path:

@@ -171,6 +171,9 @@ CANARIES = {
     "token": "canary.access.token-333",
     "agent": "canary-agent-private-key",
     "setting": "canary-password-4444",
+    "kubeconfig": base64.b64encode(b"canary-client-key-of-a-cluster").decode(),
+    "cluster": "canaryCanaryCanaryServiceAccountKey",
+    "encryption": base64.b64encode(b"canary-encryption-of-a-cluster").decode(),
 }
 
 
@@ -188,6 +191,12 @@ def planted(home: Home, front: ArmDouble) -> None:
     write_file(home.keys / "vault.json", json.dumps({"active": "k1", "keys": {"k1": CANARIES["kek"]}}).encode())
     write_file(home.agent / "key", CANARIES["agent"].encode())
     write_file(home.token_cache, json.dumps({"x": {"token": CANARIES["token"]}}).encode())
+    config = {"users": [{"name": "u", "user": {"client-key-data": CANARIES["kubeconfig"]}}]}
+    write_file(home.agent_kubeconfig("uid"), json.dumps(config).encode())
+    pki = home.clusters / "uid" / "pki"
+    key = f"-----BEGIN KEY-----\n{CANARIES['cluster']}\n-----END KEY-----\n"
+    write_file(pki / "service-account.key", key.encode())
+    write_file(pki / "encryption.yaml", f"keys:\n- name: k\n  secret: {CANARIES['encryption']}\n".encode())
     for name in ("server", "host", "agent"):
         write_file(home.log(name), "\n".join([*CANARIES.values(), f"a line of {name}"]).encode())
 

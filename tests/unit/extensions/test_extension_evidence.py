@@ -63,7 +63,7 @@ async def test_a_failure_is_asked_for_until_the_agent_answers(home: House) -> No
     )
     assert [{"have": [], "generation": 1}] * 2 == [each.arguments for each in home.questions.asked]
     shown = await kept(home)
-    assert ("because ******", "******") == (shown["cause"]["message"], shown["cause"]["raw"])
+    assert ("because ********", "********") == (shown["cause"]["message"], shown["cause"]["raw"])
     assert found["value"][0]["requestedBy"] == shown["requestedBy"]
     assert SECRET not in repr(shown)
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extensa.extensions.masking import MASK, masked
+from extensa.base.masking import MASK
+from extensa.extensions.masking import masked
 from extensa.link.extension import Failure, Phase
 from unit.extensions.extension_facts import health, observed, status
 

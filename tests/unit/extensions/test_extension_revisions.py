@@ -236,7 +236,7 @@ async def test_a_failure_of_the_remedy_is_told_with_its_own_cause(home: House) -
     await report(home, Phase.FAILED, remedy=Remedy(step="uninstall", failure=fallen))
     shown = (await home.get()).body["properties"]
 
-    words = "The installation failed, and uninstalling the release failed, too: no, ****** Let it."
+    words = "The installation failed, and uninstalling the release failed, too: no, ******** Let it."
     assert ("RemedyFailed", "Error", words) == tuple(shown["statuses"][1][key] for key in ("code", "level", "message"))
     told = {each["type"]: each["info"] for each in shown["errorInfo"]["additionalInfo"]}
-    assert {"code": "Forbidden", "message": "no, ******", "target": ""} == told["ExtensaRemedy"]["failure"]
+    assert {"code": "Forbidden", "message": "no, ********", "target": ""} == told["ExtensaRemedy"]["failure"]

@@ -468,7 +468,7 @@ async def test_live_objects_are_asked_of_the_agent(home: House) -> None:
 
     await home.patch({"properties": {"configurationProtectedSettings": {"token": "correct-horse"}}})
     home.questions.body = {"objects": [msgspec.to_builtins(health("a", "InProgress", "bad correct-horse"))]}
-    assert "bad ******" == (await home.extensions.act(live, "listObjects")).body["value"][0]["waitsFor"]
+    assert "bad ********" == (await home.extensions.act(live, "listObjects")).body["value"][0]["waitsFor"]
 
     home.questions.failure = "ClusterUnreachable"
     with pytest.raises(Unavailable) as caught:

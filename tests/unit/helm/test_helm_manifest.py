@@ -2,7 +2,7 @@
 
 import yaml
 
-from extensa.helm.errors import masker
+from extensa.base.masking import masker
 from extensa.helm.manifest import HIDDEN, hidden
 
 SECRET = """
@@ -31,7 +31,7 @@ def test_a_secret_keeps_its_keys_and_loses_its_values() -> None:
 
 
 def test_protected_values_are_hidden_wherever_they_stand() -> None:
-    shown = hidden(MAP, masker(["canary-protected"]))
+    shown = hidden(MAP, masker(["canary-protected"]) or str)
 
     assert "data: {password: ********, b64: ********}" in shown
 
