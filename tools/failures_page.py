@@ -25,7 +25,8 @@ HEAD = """\
 Generated from the code by `python tools/failures_page.py`; a test compares them.
 
 A failed operation has Azure's code and sentence ([extensions.md](../extensions.md#when-it-fails)); the cause stands
-beside them, in the `ExtensaFailure` of `additionalInfo` and as the code of the second line of `statuses`:
+beside them, in the `ExtensaFailure` of `additionalInfo` and as the code of the last error line of `statuses`
+(the first is Azure's; what was done about it stands between):
 
 | field | what it says |
 | --- | --- |

@@ -19,11 +19,11 @@ async def test_a_full_disk_refuses_a_write_and_keeps_what_was_acknowledged(chaos
     await driver.settled(within=60)
     with disk.full():
         chaos.history.fault("full disk", during="PUT")
-        for _ in range(3):
-            await driver.put()
+        answers = [await driver.put() for _ in range(3)]
     await chaos.check(driver)
 
     assert before == chaos.history.broken, chaos.history.told()
+    assert [] != [answer for answer in answers if answer is not None and answer.status == 503], answers
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.1, 0.3, 0.6])

@@ -11,7 +11,6 @@ from typing import Any
 
 from extensa.base.errors import Problems
 
-_ISO = re.compile(r"P(?=[0-9T])(?:[0-9]+D)?(?:T(?=[0-9])(?:[0-9]+H)?(?:[0-9]+M)?(?:[0-9]+S)?)?")
 _PARTS = re.compile(r"(?:[0-9]+H)?(?:[0-9]+M)?(?:[0-9]+S)?")
 
 
@@ -100,10 +99,10 @@ def pairs(words: Sequence[str], *, flag: str) -> dict[str, str]:
 def duration(text: str) -> str | None:
     """Return a length of time as an ISO 8601 duration: seconds (``90``), ``90s``, ``10m``, ``1h30m``, or one already.
 
-    None for anything else.
+    None for anything else; of what is written as ISO 8601 already, the service is the judge.
     """
     word = text.strip().upper()
-    if _ISO.fullmatch(word):
+    if word.startswith("P"):
         return word
     if word.isascii() and word.isdigit():
         word += "S"

@@ -13,6 +13,7 @@ from datetime import timedelta
 from enum import Enum
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from extensa.base.errors import Problems
@@ -26,7 +27,6 @@ LONGEST_EFFORT = timedelta(hours=48)
 MOST_RULES = 100
 LONGEST_RULE = 512
 
-_DURATION = re.compile(r"P(?:(\d{1,6})D)?(?:T(?=\d)(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,6})S)?)?")
 _SELECTOR, _POINTER = r"[A-Za-z][A-Za-z0-9]*(?:/[^/\s]+)?:", r"(?:/(?:[^~/]|~[01])*)"
 _RULE = re.compile(f"{_SELECTOR}{_POINTER}*|{_POINTER}+")
 _FAILURE, _DRIFT, _ADOPTION = "failurePolicy", "driftPolicy", "adoption"
@@ -127,11 +127,11 @@ def duration(seconds: int) -> str:
 
 def seconds_of(text: str) -> int | None:
     """Return how many seconds an ISO 8601 duration of days, hours, minutes and seconds is; None for anything else."""
-    found = _DURATION.fullmatch(text)
-    if found is None or not any(found.groups()):
+    try:
+        found = msgspec.convert(text, timedelta)
+    except msgspec.ValidationError:
         return None
-    days, hours, minutes, seconds = (int(amount or 0) for amount in found.groups())
-    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    return None if found.microseconds or found < timedelta() else int(found.total_seconds())
 
 
 def _object(properties: Mapping[str, Any], name: str, known: Sequence[str], problems: Problems) -> Mapping[str, Any]:

@@ -144,7 +144,7 @@ def test_other_spellings_of_a_duration(text: str, seconds: int) -> None:
     assert seconds == seconds_of(text)
 
 
-@pytest.mark.parametrize("text", ["", "P", "PT", "10", "10m", "PT1.5H", "P1M", "P1Y", "-PT1M", "PT1M ", "PT1S1M"])
+@pytest.mark.parametrize("text", ["", "P", "PT", "10", "10m", "P1M", "P1Y", "-PT1M", "PT1M ", "PT1S1M"])
 def test_what_is_no_duration(text: str) -> None:
     assert seconds_of(text) is None
 
